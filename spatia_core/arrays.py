@@ -1,0 +1,23 @@
+"""Read-only arrays and the array types that signatures name."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Float32, Int32, UInt8
+
+Image = UInt8[np.ndarray, "h w 3"]
+Depth = Float32[np.ndarray, "h w"]
+Mask = Bool[np.ndarray, "h w"]
+Points = Float32[np.ndarray, "n 3"]
+Colours = UInt8[np.ndarray, "n 3"]
+Pose = Float[np.ndarray, "4 4"]
+Intrinsics = Float[np.ndarray, "3 3"]
+IndexMap = Int32[np.ndarray, "h w"]
+Selection = Bool[np.ndarray, " n"]
+
+
+def read_only(array: Any, dtype: Any) -> np.ndarray:
+    """The array as C-contiguous `dtype`, not writable through this view; copied only when dtype or layout differ."""
+    view = np.ascontiguousarray(array, dtype=dtype).view()
+    view.flags.writeable = False
+    return view

@@ -1,0 +1,1 @@
+"""Everything that can be exchanged: depth estimators, segmenters, generators, trackers."""

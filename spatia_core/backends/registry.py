@@ -1,0 +1,99 @@
+"""Backends by name. The table holds strings only: nothing heavy is imported before a backend is asked for."""
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from spatia_core.errors import BackendUnavailable
+
+Kind = Literal["depth", "segmenter", "generator", "tracker"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One backend: where its adapter is and what must be installed for it."""
+
+    factory: str
+    """`module:callable`; the callable takes the backend's own options as keywords."""
+    packages: tuple[str, ...]
+    """Import names it needs."""
+    says: str
+    """One line for people: what it is and what it needs."""
+    downloads: bool = False
+    """True when it needs weights that do not travel with this package."""
+
+
+_TABLE: dict[Kind, dict[str, Entry]] = {
+    "depth": {
+        "nano": Entry(
+            "spatia_core.backends.depth_nano:NanoDepth",
+            ("torch", "cv2"),
+            "our own 1.6 M network: layout-grade depth in a blink, no download",
+        ),
+    },
+    "segmenter": {
+        "hybrid": Entry(
+            "spatia_core.backends.segment_hybrid:HybridSegmenter",
+            ("torch", "cv2"),
+            "colour cut on the first click, our own 1.6 M network from the second, no download",
+        ),
+        "sam": Entry(
+            "spatia_core.backends.segment_sam:SamSegmenter",
+            ("torch", "segment_anything"),
+            "Segment Anything (vit_b, vit_l, vit_h): a checkpoint file or a download, best with a GPU",
+            downloads=True,
+        ),
+    },
+    "generator": {
+        "reproject": Entry(
+            "spatia_core.backends.generate_reproject:ReprojectGenerator",
+            ("cv2",),
+            "renders the completed memory itself: exact camera, nothing moves, no download",
+        ),
+    },
+    "tracker": {
+        "commanded": Entry(
+            "spatia_core.backends.track_commanded:CommandedTracker",
+            (),
+            "measures nothing: trusts the commanded camera and says so",
+        ),
+    },
+}
+
+
+def names(kind: Kind) -> tuple[str, ...]:
+    """All names of a kind, the default first."""
+    return tuple(_TABLE[kind])
+
+
+def entry(kind: Kind, name: str) -> Entry:
+    """The table's line for a backend; raises BackendUnavailable with the names that exist."""
+    try:
+        return _TABLE[kind][name]
+    except KeyError:
+        raise BackendUnavailable(
+            f"There is no {kind} backend called {name!r}; here you can choose from: {', '.join(available(kind))}."
+        ) from None
+
+
+def available(kind: Kind) -> tuple[str, ...]:
+    """Names whose packages are installed (weights that need a download may still be missing)."""
+    return tuple(
+        name
+        for name, e in _TABLE[kind].items()
+        if all(importlib.util.find_spec(p) is not None for p in e.packages)
+    )
+
+
+def create(kind: Kind, name: str, **options: Any) -> Any:
+    """A new backend. Raises BackendUnavailable naming the missing package and what works instead."""
+    e = entry(kind, name)
+    missing = [p for p in e.packages if importlib.util.find_spec(p) is None]
+    if missing:
+        raise BackendUnavailable(
+            f"The {kind} backend {name!r} needs the package {missing[0]!r}, which is not installed. "
+            f"Install it, or choose from: {', '.join(available(kind))}."
+        )
+    module, _, factory = e.factory.partition(":")
+    return getattr(importlib.import_module(module), factory)(**options)

@@ -1,0 +1,164 @@
+"""The spatial memory: points that know where they come from, and the keyframes they were seen in."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Self
+
+import numpy as np
+from jaxtyping import Float32, Int16, Int32, UInt8
+
+from spatia_core.arrays import Depth, Image, Mask, Points, Selection, read_only
+from spatia_core.camera import Camera
+from spatia_core.errors import InvalidInput
+from spatia_core.point_cloud import PointCloud
+
+
+class Provenance(IntEnum):
+    """How a point came to be known."""
+
+    OBSERVED = 0
+    """Seen in a photo or a video frame."""
+    COMPLETED = 1
+    """Invented by completion where nothing was seen."""
+    GENERATED = 2
+    """Seen in a generated clip."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Keyframe:
+    """A view the memory was built from."""
+
+    image: Image
+    """(h, w, 3) uint8 RGB."""
+    depth: Depth
+    """(h, w) float32 z-depth, NaN = unknown."""
+    camera: Camera
+    """Where it was taken."""
+    dynamic: Mask
+    """(h, w) True where something moves and is kept out of the memory."""
+
+    def __post_init__(self) -> None:
+        for name, dtype in (("image", np.uint8), ("depth", np.float32), ("dynamic", bool)):
+            object.__setattr__(self, name, read_only(getattr(self, name), dtype))
+        size = (self.camera.height, self.camera.width)
+        if self.image.shape != (*size, 3) or self.depth.shape != size or self.dynamic.shape != size:
+            raise InvalidInput(
+                f"A keyframe's image, depth and mask must have its camera's size {size[1]}x{size[0]}, got shapes "
+                f"{self.image.shape}, {self.depth.shape}, {self.dynamic.shape}."
+            )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PointLabels:
+    """What is known about each of n points beside its place and colour."""
+
+    confidence: Float32[np.ndarray, " n"]
+    """(n,) float32 in [0, 1]."""
+    keyframe: Int32[np.ndarray, " n"]
+    """(n,) int32 index of the keyframe the point was first seen in (for completed points: completed from)."""
+    object_id: Int16[np.ndarray, " n"]
+    """(n,) int16, 0 = nothing in particular."""
+    provenance: UInt8[np.ndarray, " n"]
+    """(n,) uint8, a Provenance."""
+
+    def __post_init__(self) -> None:
+        dtypes = (np.float32, np.int32, np.int16, np.uint8)
+        for name, dtype in zip(("confidence", "keyframe", "object_id", "provenance"), dtypes, strict=True):
+            object.__setattr__(self, name, read_only(getattr(self, name), dtype))
+
+    @classmethod
+    def uniform(cls, n: int, provenance: Provenance, keyframe: int = 0, confidence: float = 1.0) -> Self:
+        """Equal labels for n points."""
+        return cls(
+            np.full(n, confidence, np.float32),
+            np.full(n, keyframe, np.int32),
+            np.zeros(n, np.int16),
+            np.full(n, int(provenance), np.uint8),
+        )
+
+    def __getitem__(self, keep: Selection | np.ndarray) -> Self:
+        """The labels picked by a boolean mask or by indices."""
+        return type(self)(self.confidence[keep], self.keyframe[keep], self.object_id[keep], self.provenance[keep])
+
+    def __add__(self, other: Self) -> Self:
+        """Both sets of labels, those of `other` last."""
+        return type(self)(
+            np.concatenate([self.confidence, other.confidence]),
+            np.concatenate([self.keyframe, other.keyframe]),
+            np.concatenate([self.object_id, other.object_id]),
+            np.concatenate([self.provenance, other.provenance]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryStatistics:
+    """Counts a person can read."""
+
+    points: int
+    observed: int
+    completed: int
+    generated: int
+    keyframes: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SpatialMemory:
+    """An immutable memory: every change gives a new value that shares the arrays it did not touch."""
+
+    cloud: PointCloud
+    """The points, world frame."""
+    labels: PointLabels
+    """As many labels as points."""
+    keyframes: tuple[Keyframe, ...] = ()
+    """Views it was built from, in order of arrival; raw pictures, never shown to a generator as they are."""
+    metric: bool = False
+    """True when the scene unit is the metre."""
+
+    def __post_init__(self) -> None:
+        if len(self.labels.confidence) != len(self.cloud):
+            raise InvalidInput(f"{len(self.labels.confidence)} labels for {len(self.cloud)} points.")
+
+    @classmethod
+    def empty(cls) -> Self:
+        """A memory that knows nothing."""
+        return cls(PointCloud.empty(), PointLabels.uniform(0, Provenance.OBSERVED))
+
+    def __len__(self) -> int:
+        return len(self.cloud)
+
+    @property
+    def xyz(self) -> Points:
+        """(n, 3) float32 positions."""
+        return self.cloud.xyz
+
+    def insert(self, cloud: PointCloud, labels: PointLabels, keyframes: Sequence[Keyframe] = ()) -> Self:
+        """The memory with the points appended; indices of earlier points stay what they were."""
+        return replace(
+            self, cloud=self.cloud + cloud, labels=self.labels + labels, keyframes=(*self.keyframes, *keyframes)
+        )
+
+    def without(self, points: Selection) -> Self:
+        """The memory without the selected points; the order of the others is kept."""
+        if not points.any():
+            return self
+        return replace(self, cloud=self.cloud[~points], labels=self.labels[~points])
+
+    def of(self, provenance: Provenance) -> Selection:
+        """(n,) True for the points of that origin."""
+        return self.labels.provenance == provenance
+
+    def median_depth(self) -> float:
+        """Median z-depth of what the first keyframe saw (the unit of moves and camera amounts)."""
+        if not self.keyframes:
+            raise InvalidInput("A memory without keyframes has no median depth: add a photo first.")
+        depth = self.keyframes[0].depth
+        known = depth[np.isfinite(depth)]
+        if not known.size:
+            raise InvalidInput("The first keyframe has no known depth, so the scene has no size.")
+        return float(np.median(known))
+
+    def statistics(self) -> MemoryStatistics:
+        """How many points of each origin."""
+        counts = np.bincount(self.labels.provenance, minlength=3)
+        return MemoryStatistics(len(self), int(counts[0]), int(counts[1]), int(counts[2]), len(self.keyframes))
