@@ -1,6 +1,6 @@
 """Read-only arrays and the array types that signatures name."""
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32, UInt8
@@ -16,8 +16,8 @@ IndexMap = Int32[np.ndarray, "h w"]
 Selection = Bool[np.ndarray, " n"]
 
 
-def read_only(array: Any, dtype: Any) -> np.ndarray:
-    """The array as C-contiguous `dtype`, not writable through this view; copied only when dtype or layout differ."""
-    view = np.ascontiguousarray(array, dtype=dtype).view()
+def read_only(array: Any, dtype: Any, order: Literal["C", "F"] = "C") -> np.ndarray:
+    """The array as contiguous `dtype`, not writable through this view; copied only when dtype or layout differ."""
+    view = np.asarray(array, dtype=dtype, order=order).view()
     view.flags.writeable = False
     return view

@@ -24,8 +24,10 @@ class PointCloud:
     """(n,) float32 half the side of the square the point covers, scene units, >= 0."""
 
     def __post_init__(self) -> None:
-        for name, dtype in (("xyz", np.float32), ("rgb", np.uint8), ("radius", np.float32)):
-            object.__setattr__(self, name, read_only(getattr(self, name), dtype))
+        # positions lie column by column in memory: rendering streams x, y and z through vector registers
+        object.__setattr__(self, "xyz", read_only(self.xyz, np.float32, order="F"))
+        object.__setattr__(self, "rgb", read_only(self.rgb, np.uint8))
+        object.__setattr__(self, "radius", read_only(self.radius, np.float32))
         n = len(self.xyz)
         if self.xyz.shape != (n, 3) or self.rgb.shape != (n, 3) or self.radius.shape != (n,):
             raise InvalidInput(

@@ -17,40 +17,42 @@ _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
 @njit(fastmath=True, **_OPTIONS)
-def _splat(xyz, radius, P, lens, keys, w, h):  # pragma: no cover - compiled
+def _splat(xs, ys, zs, radius, P, lens, keys, w, h):  # pragma: no cover - compiled
     fx, fy, cx, cy = lens
-    us, vs = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
-    zs, hs = np.empty(_BLOCK, np.float32), np.empty(_BLOCK, np.float32)
-    bits = zs.view(np.uint32)
-    near, widest = np.float32(NEAR), np.float32(MAX_HALF_SIDE)
-    half_pixel, one = np.float32(0.5), np.float32(1)
-    for start in range(0, len(xyz), _BLOCK):
-        n = min(_BLOCK, len(xyz) - start)
-        for k in range(n):  # this loop has no branches, so it runs on vector registers
-            x, y, z = xyz[start + k, 0], xyz[start + k, 1], xyz[start + k, 2]
-            zc = P[2, 0] * x + P[2, 1] * y + P[2, 2] * z + P[2, 3]
-            inv = one / zc
-            us[k] = (P[0, 0] * x + P[0, 1] * y + P[0, 2] * z + P[0, 3]) * inv * fx + cx
-            vs[k] = (P[1, 0] * x + P[1, 1] * y + P[1, 2] * z + P[1, 3]) * inv * fy + cy
-            hs[k] = min(radius[start + k] * fx * inv, widest)
-            zs[k] = zc
+    x0, x1 = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32)
+    y0, y1 = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32)
+    depth = np.empty(_BLOCK, np.float32)
+    bits = depth.view(np.uint32)
+    near, widest, half_pixel = np.float32(NEAR), np.float32(MAX_HALF_SIDE), np.float32(0.5)
+    left, right, bottom, one = np.float32(0), np.float32(w - 1), np.float32(h - 1), np.float32(1)
+    p00, p01, p02, p03 = P[0]
+    p10, p11, p12, p13 = P[1]
+    p20, p21, p22, p23 = P[2]
+    for start in range(0, len(xs), _BLOCK):
+        n = min(_BLOCK, len(xs) - start)
+        for k in range(n):  # without branches, so it runs on vector registers
+            x, y, z = xs[start + k], ys[start + k], zs[start + k]
+            zc = p20 * x + p21 * y + p22 * z + p23
+            inv = one / max(zc, near)
+            u = (p00 * x + p01 * y + p02 * z + p03) * inv * fx + cx
+            v = (p10 * x + p11 * y + p12 * z + p13) * inv * fy + cy
+            half = min(radius[start + k] * fx * inv, widest)
+            low, high = half_pixel + half, half - half_pixel
+            xf, yf = np.floor(u), np.floor(v)
+            # what lies outside comes out empty (x1 < x0); both bounds are clamped before they become integers
+            x0[k] = np.int32(min(max(min(np.ceil(u - low), xf), left), right + one))
+            x1[k] = np.int32(max(min(max(np.floor(u + high), xf), right), left - one))
+            y0[k] = np.int32(min(max(min(np.ceil(v - low), yf), left), bottom + one))
+            y1[k] = np.int32(max(min(max(np.floor(v + high), yf), bottom), left - one))
+            depth[k] = zc
         for k in range(n):
-            if not zs[k] > near:
+            if not depth[k] > near:
                 continue
-            u, v, half = us[k], vs[k], hs[k]
-            if not (u > -half - one and u < w + half + one and v > -half - one and v < h + half + one):
-                continue
-            xu, yv = int(np.floor(u)), int(np.floor(v))
-            x0 = max(min(int(np.ceil(u - half - half_pixel)), xu), 0)
-            x1 = min(max(int(np.floor(u + half - half_pixel)), xu), w - 1)
-            y0 = max(min(int(np.ceil(v - half - half_pixel)), yv), 0)
-            y1 = min(max(int(np.floor(v + half - half_pixel)), yv), h - 1)
             key = (np.uint64(bits[k]) << np.uint64(32)) | np.uint64(start + k)
-            for yy in range(y0, y1 + 1):
-                row = yy * w
-                for xx in range(x0, x1 + 1):
-                    if key < keys[row + xx]:
-                        keys[row + xx] = key
+            for yy in range(y0[k], y1[k] + 1):
+                for i in range(np.uint32(yy * w + x0[k]), np.uint32(yy * w + x1[k] + 1)):
+                    if key < keys[i]:
+                        keys[i] = key
 
 
 @njit(**_OPTIONS)
@@ -78,7 +80,7 @@ def render(cloud: PointCloud, camera: Camera) -> Rendering:
     keys = np.full(h * w, _EMPTY, np.uint64)
     K = camera.K.astype(np.float32)
     lens = (K[0, 0], K[1, 1], K[0, 2], K[1, 2])
-    _splat(cloud.xyz, cloud.radius, camera.w2c[:3].astype(np.float32), lens, keys, w, h)
+    _splat(*cloud.xyz.T, cloud.radius, camera.w2c[:3].astype(np.float32), lens, keys, w, h)
     rgb = np.empty((h * w, 3), np.uint8)
     depth = np.empty(h * w, np.float32)
     index = np.empty(h * w, np.int32)

@@ -1,0 +1,89 @@
+"""The order of things: a photo becomes a memory; a turn takes memory and path to a clip and an updated memory."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from spatia_core.arrays import Image, Intrinsics
+from spatia_core.backends.protocols import (
+    DepthEstimator,
+    DepthPrediction,
+    GenerationSettings,
+    Progress,
+    SlamTracker,
+    Tracking,
+    VideoGenerator,
+    silent,
+)
+from spatia_core.camera import Camera
+from spatia_core.completion import complete_along, complete_around
+from spatia_core.conditioning import condition
+from spatia_core.frames import Clip
+from spatia_core.fusion import FusionReport, fuse_clip, remember_view
+from spatia_core.memory import Keyframe, Provenance, SpatialMemory
+
+HISTORY = 9
+"""Frames of the last clip that a generator is shown (Spatia)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Backends:
+    """The foreign parts of a turn."""
+
+    depth: DepthEstimator
+    generator: VideoGenerator
+    tracker: SlamTracker
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Turn:
+    """What one turn gave."""
+
+    memory: SpatialMemory
+    clip: Clip
+    tracking: Tracking
+    fusion: FusionReport
+    unknown_before: float = 0.0
+    """Largest share of a frame that no point covered before completion."""
+    notes: tuple[str, ...] = field(default=())
+
+
+def start_memory(image: Image, prediction: DepthPrediction, progress: Progress = silent) -> SpatialMemory:
+    """The memory of one photo, whose camera becomes the world frame, completed behind edges and past the frame."""
+    progress(0.0, "Building the memory")
+    h, w = prediction.depth.depth.shape
+    camera = Camera(prediction.K, np.eye(4), w, h)
+    view = Keyframe(image, prediction.depth.depth, camera, np.zeros((h, w), bool))
+    memory = remember_view(SpatialMemory.empty(), view, Provenance.OBSERVED)
+    progress(0.3, "Completing what the photo does not show")
+    return complete_around(memory, camera)
+
+
+def estimate(image: Image, K: Intrinsics | None, estimator: DepthEstimator) -> DepthPrediction:
+    """Depth of the photo by the given estimator."""
+    return estimator.estimate(image, K)
+
+
+def run_turn(
+    memory: SpatialMemory,
+    path: Sequence[Camera],
+    backends: Backends,
+    settings: GenerationSettings,
+    history: Sequence[Camera] = (),
+    progress: Progress = silent,
+    prompt: str = "",
+) -> Turn:
+    """One turn: complete what the path will see, show it to the generator, track the clip, fuse what is new."""
+    progress(0.0, "Completing what the path will see")
+    memory, unknown = complete_along(memory, path)
+    progress(0.2, "Rendering the memory along the path")
+    conditioning = condition(memory, path, history[-HISTORY:])
+    clip = backends.generator.generate(
+        conditioning, prompt, settings, lambda share, doing: progress(0.2 + 0.7 * share, doing)
+    )
+    progress(0.9, "Updating the memory")
+    tracking = backends.tracker.track(clip, None, memory)
+    memory, fusion = fuse_clip(memory, clip, tracking, backends.depth)
+    notes = (*clip.notes, *((tracking.note,) if tracking.note else ()))
+    return Turn(memory, clip, tracking, fusion, unknown, notes)
