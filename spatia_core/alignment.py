@@ -1,10 +1,11 @@
-"""Bring a predicted depth map to the memory's scale, and say which of its pixels can be trusted."""
+"""Bring a predicted depth map to the memory's scale and settle the pixels that float between surfaces."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
-from spatia_core.arrays import Depth, Mask
+from spatia_core.arrays import Depth
 from spatia_core.depth_edges import flying_pixels
 from spatia_core.errors import InvalidInput
 
@@ -60,7 +61,10 @@ def fit_inverse_depth(source: Depth, target: Depth, with_shift: bool = True, rou
     return InverseDepthFit(scale, shift, error)
 
 
-def trusted(depth: Depth, dynamic: Mask | None = None) -> Mask:
-    """True where a depth may enter the memory: known, not floating between two surfaces, not moving."""
-    keep = np.isfinite(depth) & ~flying_pixels(depth)
-    return keep if dynamic is None else keep & ~dynamic
+def settled(depth: Depth) -> Depth:
+    """The depth without values that float between two surfaces: each takes that of the nearest settled pixel."""
+    flying = flying_pixels(depth)
+    if not flying.any() or flying.all():
+        return depth
+    nearest = distance_transform_edt(flying, return_distances=False, return_indices=True)
+    return depth[nearest[0], nearest[1]]

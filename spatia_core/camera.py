@@ -33,7 +33,9 @@ class Camera:
         if K.shape != (3, 3) or not np.isfinite(K).all() or K[0, 0] <= 0 or K[1, 1] <= 0:
             raise InvalidInput("K must be a finite 3x3 matrix with positive focal lengths in pixels.")
         if not se3.is_rigid(self.w2c):
-            raise InvalidInput("w2c must be a 4x4 rigid motion: an orthonormal rotation, a translation, last row 0 0 0 1.")
+            raise InvalidInput(
+                "w2c must be a 4x4 rigid motion: an orthonormal rotation, a translation, last row 0 0 0 1."
+            )
 
     @classmethod
     def from_fov(cls, width: int, height: int, fov: float, w2c: Pose | None = None) -> Self:
@@ -66,6 +68,11 @@ class Camera:
         K = self.K.copy()
         K[:2, 2] -= x, y
         return replace(self, K=K, width=width, height=height)
+
+    def widened(self, share: float) -> Self:
+        """The view with `share` of its width and height added on every side, rounded to whole pixels."""
+        x, y = round(share * self.width), round(share * self.height)
+        return self.cropped(-x, -y, self.width + 2 * x, self.height + 2 * y)
 
     def zoomed(self, factor: float) -> Self:
         """The same pose with focal lengths multiplied by `factor`."""

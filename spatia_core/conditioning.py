@@ -5,13 +5,11 @@ from typing import overload
 
 from spatia_core.backends.protocols import Conditioning, ReferenceView
 from spatia_core.camera import Camera
+from spatia_core.completion import MARGIN
 from spatia_core.memory import SpatialMemory
 from spatia_core.point_cloud import PointCloud
 from spatia_core.references import select_references
 from spatia_core.render import Rendering, render
-
-MARGIN = 0.15
-"""How much of its size a reference view reaches past its frame on each side; completion fills the same margin."""
 
 
 class Projections(Sequence[Rendering]):
@@ -34,12 +32,6 @@ class Projections(Sequence[Rendering]):
         return render(self._cloud, self._cameras[index])
 
 
-def widened(camera: Camera, share: float = MARGIN) -> Camera:
-    """The camera with `share` of its width and height added on every side."""
-    x, y = round(share * camera.width), round(share * camera.height)
-    return camera.cropped(-x, -y, camera.width + 2 * x, camera.height + 2 * y)
-
-
 def view_of(memory: SpatialMemory, camera: Camera) -> ReferenceView:
     """What the memory shows from `camera`: never a raw picture (no-ghost rule)."""
     seen = render(memory.cloud, camera)
@@ -52,6 +44,6 @@ def condition(memory: SpatialMemory, path: Sequence[Camera], history: Sequence[C
     return Conditioning(
         cameras=tuple(path),
         projections=Projections(memory.cloud, path),
-        references=tuple(view_of(memory, widened(memory.keyframes[k].camera)) for k in chosen),
+        references=tuple(view_of(memory, memory.keyframes[k].camera.widened(MARGIN)) for k in chosen),
         history=tuple(view_of(memory, camera) for camera in history),
     )

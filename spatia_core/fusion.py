@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spatia_core.alignment import fit_inverse_depth, trusted
+from spatia_core.alignment import fit_inverse_depth, settled
 from spatia_core.arrays import Depth, Image, Mask
 from spatia_core.backends.protocols import DepthEstimator, Tracking
 from spatia_core.camera import Camera
@@ -42,13 +42,19 @@ def lift(image: Image, depth: Depth, camera: Camera, keep: Mask) -> PointCloud:
 def remember_view(
     memory: SpatialMemory, view: Keyframe, provenance: Provenance = Provenance.OBSERVED, add: Mask | None = None
 ) -> SpatialMemory:
-    """The memory with the view as a keyframe and its trusted pixels (those of `add`, all when None) as points."""
-    keep = trusted(view.depth, view.dynamic)
+    """The memory with the view as a keyframe and its static pixels (those of `add`, all when None) as points.
+
+    Every pixel of known depth becomes a point, so the memory seen from the view's own camera is the view's picture;
+    depths that float between two surfaces are settled on one of them.
+    """
+    keep = np.isfinite(view.depth) & ~view.dynamic
     if add is not None:
         keep &= add
     if not keep.any() and not len(memory):
-        raise InvalidInput("No pixel of this view has a depth that can be trusted, so there is nothing to remember.")
-    cloud = lift(view.image, view.depth, view.camera, keep)
+        raise InvalidInput(
+            "No pixel of this view has a known depth, so there is nothing to remember. Give a depth map with known pixels."
+        )
+    cloud = lift(view.image, settled(view.depth), view.camera, keep)
     labels = PointLabels.uniform(len(cloud), provenance, keyframe=len(memory.keyframes))
     return memory.insert(cloud, labels, [view])
 

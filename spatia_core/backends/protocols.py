@@ -73,10 +73,14 @@ class Prompt:
         """The prompt itself when every click lies in a picture of this size and the box has an area in it."""
         for x, y in self.points:
             if not (0 <= x < width and 0 <= y < height):
-                raise InvalidInput(f"The click ({x:g}, {y:g}) lies outside the picture (0..{width - 1}, 0..{height - 1}).")
+                raise InvalidInput(
+                    f"The click ({x:g}, {y:g}) lies outside the picture (0..{width - 1}, 0..{height - 1})."
+                )
         if self.box is not None:
             x0, y0, x1, y1 = self.box
-            if not (np.isfinite(self.box).all() and min(x1, width) - max(x0, 0) >= 2 and min(y1, height) - max(y0, 0) >= 2):
+            if not (
+                np.isfinite(self.box).all() and min(x1, width) - max(x0, 0) >= 2 and min(y1, height) - max(y0, 0) >= 2
+            ):
                 raise InvalidInput(
                     f"The box {tuple(float(v) for v in self.box)} has no area inside the picture; give X0,Y0,X1,Y1 with "
                     f"X0 < X1 <= {width} and Y0 < Y1 <= {height}."

@@ -80,9 +80,7 @@ def entry(kind: Kind, name: str) -> Entry:
 def available(kind: Kind) -> tuple[str, ...]:
     """Names whose packages are installed (weights that need a download may still be missing)."""
     return tuple(
-        name
-        for name, e in _TABLE[kind].items()
-        if all(importlib.util.find_spec(p) is not None for p in e.packages)
+        name for name, e in _TABLE[kind].items() if all(importlib.util.find_spec(p) is not None for p in e.packages)
     )
 
 

@@ -1,0 +1,232 @@
+"""Session files (.spatia): a zip of one JSON document, one PNG and plain arrays. Versioned, strict, never unpickled.
+
+Nothing is extracted to disk: only members of known names are read, each up to a size that its description allows.
+"""
+
+import io
+import json
+import zipfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image as PilImage
+
+from editing.edit_log import EditLog
+from editing.operations import Edit
+from editing.session import Session
+from editing.state import Source, State
+from spatia_core.backends.protocols import DepthPrediction
+from spatia_core.camera import Camera
+from spatia_core.errors import ProjectFormatError, SpatiaError
+from spatia_core.frames import DepthMap
+from spatia_core.io.files import PathLike, read_bytes, replacing
+from spatia_core.io.fitting import Fit
+from spatia_core.memory import Keyframe, PointLabels, SpatialMemory
+from spatia_core.point_cloud import PointCloud
+
+FORMAT, VERSION = "spatia-session", 1
+MAX_FILE = 600_000_000
+MAX_POINTS = 20_000_000
+MAX_EDITS = 1000
+MAX_SIDE = 4096
+
+_CLOUD = {"xyz": ("<f4", 3), "rgb": ("|u1", 3), "radius": ("<f4", 0)}
+_LABELS = {"confidence": ("<f4", 0), "keyframe": ("<i4", 0), "object_id": ("<i2", 0), "provenance": ("|u1", 0)}
+
+
+def _camera(camera: Camera) -> dict[str, Any]:
+    return {"K": camera.K.tolist(), "w2c": camera.w2c.tolist(), "size": [camera.width, camera.height]}
+
+
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _png(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    PilImage.fromarray(array).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def save_project(session: Session, file: PathLike) -> Path:
+    """Writes everything needed to go on exactly here: photo, depth, both memories, edits. Clips are made again."""
+    state, source = session.state, session.source
+    manifest = {
+        "format": FORMAT,
+        "version": VERSION,
+        "name": source.name,
+        "notes": list(source.notes),
+        "photo_size": list(source.fit.photo_size),
+        "size": list(source.fit.size),
+        "K": np.asarray(source.prediction.K).tolist(),
+        "depth_source": source.prediction.depth.source,
+        "metric": source.prediction.depth.metric,
+        "camera": _camera(state.camera),
+        "edits": [
+            {
+                "kind": e.kind,
+                "camera": _camera(e.camera),
+                "offset": list(e.offset),
+                "on_ground": e.on_ground,
+                "solid": e.solid,
+            }
+            for e in state.log
+        ],
+        "keyframes": [_camera(k.camera) for k in state.memory.keyframes],
+        "memories": {n: asdict(m.statistics()) for n, m in (("original", state.original), ("memory", state.memory))},
+        "backends": {
+            "depth": session.tools.turn.depth.name,
+            "generator": session.tools.turn.generator.name,
+            "tracker": session.tools.turn.tracker.name,
+            "segmenter": session.tools.segmenter.name,
+        },
+    }
+    with replacing(file) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as z:
+        z.writestr("manifest.json", json.dumps(manifest, indent=1))
+        z.writestr("photo.png", _png(source.image))
+        z.writestr("depth.npy", _npy(source.prediction.depth.depth))
+        z.writestr("sky.png", _png(source.prediction.sky))
+        for i, edit in enumerate(state.log):
+            z.writestr(f"edits/{i}.png", _png(edit.mask))
+        for i, view in enumerate(state.memory.keyframes):
+            z.writestr(f"keyframes/{i}.png", _png(view.image))
+            z.writestr(f"keyframes/{i}.npy", _npy(view.depth))
+        for name, memory in (("original", state.original), ("memory", state.memory)):
+            for field in _CLOUD:
+                z.writestr(f"{name}/{field}.npy", _npy(getattr(memory.cloud, field)))
+            for field in _LABELS:
+                z.writestr(f"{name}/{field}.npy", _npy(getattr(memory.labels, field)))
+    return Path(file)
+
+
+class _Archive:
+    """Strict reading of a session file: known names, bounded sizes, expected types."""
+
+    def __init__(self, file: PathLike | bytes) -> None:
+        try:
+            self._zip = zipfile.ZipFile(io.BytesIO(read_bytes(file, MAX_FILE, "session file")))
+        except zipfile.BadZipFile:
+            raise ProjectFormatError(
+                "This is not a Spatia session file (or it is damaged). Give a .spatia file saved by this app."
+            ) from None
+        for info in self._zip.infolist():
+            name = info.filename
+            if name.startswith(("/", "\\")) or ".." in name.replace("\\", "/").split("/") or ":" in name:
+                raise ProjectFormatError(
+                    f"The session file has a member {name!r} that points outside its folder; it was not opened."
+                )
+
+    def read(self, name: str, limit: int) -> bytes:
+        """A member's bytes, at most `limit`."""
+        try:
+            with self._zip.open(name) as member:
+                data = member.read(limit + 1)
+        except KeyError:
+            raise ProjectFormatError(f"The session file lacks {name!r}; it was cut off or changed by hand.") from None
+        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as e:
+            raise ProjectFormatError(f"The session file is damaged at {name!r} ({e}).") from None
+        if len(data) > limit:
+            raise ProjectFormatError(f"{name!r} in the session file is larger than a session of this size can be.")
+        return data
+
+    def array(self, name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+        """A plain array of exactly this type and shape."""
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        try:
+            array = np.lib.format.read_array(io.BytesIO(self.read(name, size + 4096)), allow_pickle=False)
+        except (ValueError, OSError) as e:
+            raise ProjectFormatError(f"{name!r} in the session file is not a plain array ({e}).") from None
+        if array.dtype != np.dtype(dtype) or array.shape != shape:
+            raise ProjectFormatError(
+                f"{name!r} in the session file is {array.dtype} {array.shape}, expected {dtype} {shape}."
+            )
+        return array
+
+    def picture(self, name: str, size: tuple[int, int], mode: str) -> np.ndarray:
+        """A PNG of exactly this size (width, height) and mode."""
+        data = self.read(name, size[0] * size[1] * 4 + 65536)
+        try:
+            with PilImage.open(io.BytesIO(data), formats=("PNG",)) as picture:
+                if picture.size != size:
+                    raise ProjectFormatError(f"{name!r} in the session file is {picture.size}, expected {size}.")
+                return np.array(picture.convert(mode))
+        except (OSError, SyntaxError, ValueError) as e:
+            raise ProjectFormatError(f"{name!r} in the session file is not a picture ({e}).") from None
+
+    def manifest(self) -> dict[str, Any]:
+        """The JSON document, of this format and version."""
+        try:
+            document = json.loads(self.read("manifest.json", 20_000_000))
+        except (UnicodeDecodeError, json.JSONDecodeError):
+            raise ProjectFormatError("The session file's description is not readable JSON.") from None
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            raise ProjectFormatError("This zip is not a Spatia session file.")
+        if document.get("version") != VERSION:
+            raise ProjectFormatError(
+                f"The session file has version {document.get('version')!r}; this app reads version {VERSION}. "
+                "Open it with the version of the app that saved it."
+            )
+        return document
+
+
+def _read_camera(d: Any) -> Camera:
+    width, height = (int(v) for v in d["size"])
+    if not (1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE):
+        raise ProjectFormatError(f"A camera of {width}x{height} pixels is not possible in a session file.")
+    return Camera(np.array(d["K"], np.float64), np.array(d["w2c"], np.float64), width, height)
+
+
+def _read_memory(z: _Archive, name: str, n: int, keyframes: tuple[Keyframe, ...], metric: bool) -> SpatialMemory:
+    if not 0 < n <= MAX_POINTS:
+        raise ProjectFormatError(f"A memory of {n} points cannot be opened; at most {MAX_POINTS:,} are.")
+
+    def fields(table: dict[str, tuple[str, int]]) -> list[np.ndarray]:
+        return [z.array(f"{name}/{f}.npy", t, (n, k) if k else (n,)) for f, (t, k) in table.items()]
+
+    return SpatialMemory(PointCloud(*fields(_CLOUD)), PointLabels(*fields(_LABELS)), keyframes, metric)
+
+
+def _read_state(z: _Archive, m: dict[str, Any]) -> tuple[Source, State]:
+    camera = _read_camera(m["camera"])
+    size = (camera.width, camera.height)
+    shape = (camera.height, camera.width)
+    depth = DepthMap(z.array("depth.npy", "<f4", shape), str(m["depth_source"]), bool(m["metric"]))
+    prediction = DepthPrediction(depth, np.array(m["K"], np.float64), z.picture("sky.png", size, "1"))
+    fit = Fit(tuple(int(v) for v in m["photo_size"]), tuple(int(v) for v in m["size"]))  # type: ignore[arg-type]
+    source = Source(z.picture("photo.png", size, "RGB"), fit, prediction, str(m["name"]), tuple(map(str, m["notes"])))
+    if len(m["edits"]) > MAX_EDITS or len(m["keyframes"]) > MAX_EDITS:
+        raise ProjectFormatError(f"The session file lists more than {MAX_EDITS} edits or keyframes.")
+    views = []
+    for i, d in enumerate(m["keyframes"]):
+        c = _read_camera(d)
+        image = z.picture(f"keyframes/{i}.png", (c.width, c.height), "RGB")
+        depth_map = z.array(f"keyframes/{i}.npy", "<f4", (c.height, c.width))
+        views.append(Keyframe(image, depth_map, c, np.zeros(depth_map.shape, bool)))
+    edits = []
+    for i, e in enumerate(m["edits"]):
+        if e["kind"] not in ("delete", "move"):
+            raise ProjectFormatError(f"The session file has an edit of unknown kind {e['kind']!r}.")
+        c = _read_camera(e["camera"])
+        mask = z.picture(f"edits/{i}.png", (c.width, c.height), "1")
+        x, y, depth_offset = (float(v) for v in e["offset"])
+        edits.append(Edit(e["kind"], c, mask, (x, y, depth_offset), bool(e["on_ground"]), bool(e["solid"])))
+    counts = {n: int(m["memories"][n]["points"]) for n in ("original", "memory")}
+    original, memory = (_read_memory(z, n, counts[n], tuple(views), depth.metric) for n in ("original", "memory"))
+    return source, State(original, memory, camera, EditLog(tuple(edits)))
+
+
+def open_project(session: Session, file: PathLike | bytes) -> None:
+    """The session goes on from the file; on any error it stays as it was. Raises ProjectFormatError."""
+    archive = _Archive(file)
+    manifest = archive.manifest()
+    try:
+        source, state = _read_state(archive, manifest)
+    except ProjectFormatError:
+        raise
+    except (KeyError, TypeError, ValueError, OverflowError, SpatiaError) as e:
+        raise ProjectFormatError(f"The session file's description is incomplete or wrong ({e}).") from None
+    session.begin(source, state, label=f"Open {source.name}")

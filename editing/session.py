@@ -1,0 +1,337 @@
+"""A session: the one object that changes. It holds values and replaces them only when the work is done."""
+
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from spatia_core.io.trajectories import read_path
+
+from editing.comparison import compare
+from editing.history import History
+from editing.opening import Opening, open_source
+from editing.operations import Cleared, Edit, clear, offset_to_pixel, place
+from editing.selection import Combination, checked, points_under
+from editing.state import Click, Picking, Source, State, Take, frozen_clip
+from spatia_core.arrays import Image, Mask
+from spatia_core.backends.protocols import GenerationSettings, Progress, Segmenter, silent
+from spatia_core.camera_path import CameraPath, SceneScale, make_path
+from spatia_core.camera_path.makers import PATH_NAMES
+from spatia_core.errors import InvalidInput
+from spatia_core.io.video import write_mp4
+from spatia_core.memory import SpatialMemory
+from spatia_core.pipeline import Backends, Turn, run_turn, start_memory
+from spatia_core.render import render
+
+MAX_FRAMES = 481
+"""Longest clip, frames: 20 seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """How a clip is to be filmed."""
+
+    path: str = "orbit-left"
+    """A camera move by name, or a trajectory file."""
+    frames: int = 49
+    amount: float = 1.0
+    """Multiple of the move's usual size."""
+    seed: int = 0
+    turns: int = 1
+    """How often the path is flown, each time from where the last one ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The backends of a session."""
+
+    turn: Backends
+    segmenter: Segmenter
+
+
+class Session:
+    """One person's work on one photo, in a folder of its own; nothing in it is shared between sessions."""
+
+    def __init__(self, tools: Tools, folder: Path, clock: Callable[[], float] = time.perf_counter) -> None:
+        self.tools = tools
+        self.folder = folder
+        self.timings: dict[str, float] = {}
+        self._clock = clock
+        self._source: Source | None = None
+        self._history: History[State] | None = None
+        self._pickings: tuple[Picking, ...] = (Picking(),)
+        self._embedding: tuple[SpatialMemory, Any] | None = None
+        self._cleared: tuple[SpatialMemory, Mask, Cleared] | None = None
+        folder.mkdir(parents=True, exist_ok=True)
+
+    # --- what there is ---------------------------------------------------------------------------------------------
+
+    @property
+    def source(self) -> Source:
+        """The photo; raises InvalidInput before one was opened."""
+        if self._source is None:
+            raise InvalidInput("Open a photo first.")
+        return self._source
+
+    @property
+    def state(self) -> State:
+        """The present state; raises InvalidInput before a photo was opened."""
+        return self.history.state
+
+    @property
+    def history(self) -> History[State]:
+        """All states."""
+        if self._history is None:
+            raise InvalidInput("Open a photo first.")
+        return self._history
+
+    @property
+    def is_open(self) -> bool:
+        """True when a photo was opened."""
+        return self._history is not None
+
+    @property
+    def picking(self) -> Picking:
+        """The selection in the making."""
+        return self._pickings[-1]
+
+    @property
+    def stage(self) -> Image:
+        """(h, w, 3) what selections are made on: the present memory seen by the photo's camera."""
+        return render(self.state.memory.cloud, self.state.camera).rgb
+
+    @property
+    def unit(self) -> float:
+        """Median depth of the scene: what moves and camera amounts are fractions of."""
+        return self.state.original.median_depth()
+
+    @contextmanager
+    def _timed(self, stage: str):
+        started = self._clock()
+        yield
+        self.timings[stage] = self._clock() - started
+
+    # --- photo -----------------------------------------------------------------------------------------------------
+
+    def open(self, opening: Opening, progress: Progress = silent) -> None:
+        """The session starts anew with this photo; an earlier one is kept untouched when anything goes wrong."""
+        progress(0.0, "Reading the photo")
+        with self._timed("depth"):
+            source = open_source(opening, self.tools.turn.depth)
+        with self._timed("memory"):
+            memory = start_memory(source.image, source.prediction, lambda s, d: progress(0.2 + 0.8 * s, d))
+        self.begin(source, State(memory, memory, memory.keyframes[0].camera))
+
+    def begin(self, source: Source, state: State, label: str = "Open") -> None:
+        """The session holds this source and state, with a history of its own."""
+        self._source = source
+        self._history = History.starting(label, state)
+        self._forget_selection()
+
+    # --- selection -------------------------------------------------------------------------------------------------
+
+    def click(self, x: float, y: float, positive: bool = True) -> Mask:
+        """The mask after one more click at working pixel (x, y); a first - click raises InvalidInput."""
+        return self._ask(self.picking.asked(click=Click(x, y, positive)))
+
+    def box(self, x0: float, y0: float, x1: float, y1: float) -> Mask:
+        """The mask for a box in working pixels, any two opposite corners."""
+        return self._ask(self.picking.asked(box=(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))))
+
+    def take_back(self) -> None:
+        """The selection as it was before the last click, box, choice or growth; raises InvalidInput when there is none."""
+        if len(self._pickings) < 2:
+            raise InvalidInput("There is no click to take back.")
+        self._pickings = self._pickings[:-1]
+
+    def choose(self, index: int) -> None:
+        """Another of the segmenter's candidates."""
+        found = self.picking.candidates
+        if found is None or not 0 <= index < len(found.masks):
+            raise InvalidInput("There is no such mask to choose. Click on the thing first.")
+        self._pick(replace(self.picking, choice=index))
+
+    def grow(self, pixels: int) -> None:
+        """The selection's border `pixels` further out than the segmenter put it (negative: further in)."""
+        if not -60 <= pixels <= 60:
+            raise InvalidInput(f"A selection can be grown or shrunk by at most 60 pixels, not {pixels}.")
+        self._pick(replace(self.picking, grow=pixels))
+
+    def select_mask(self, mask: Mask) -> None:
+        """A mask of the working picture's size, taken as it is."""
+        self._pick(Picking(drawn=checked(mask, self.state.camera)))
+
+    def combine_next(self, how: Combination) -> None:
+        """What is clicked from now on is added to, taken from or intersected with the present selection."""
+        self._pick(Picking(base=self.picking.mask, how=how))
+
+    def select_nothing(self) -> None:
+        """No selection; the clicks are gone."""
+        self._forget_selection()
+
+    def _ask(self, picking: Picking) -> Mask:
+        state = self.state
+        prompt = picking.prompt.checked_for(state.camera.height, state.camera.width)
+        if self._embedding is None or self._embedding[0] is not state.memory:
+            self._embedding = (state.memory, self.tools.segmenter.embed(self.stage))
+        with self._timed("click"):
+            found = self.tools.segmenter.segment(self._embedding[1], prompt)
+        self._pick(replace(picking, candidates=found, choice=0))
+        mask = self.picking.mask
+        assert mask is not None
+        return mask
+
+    def _pick(self, picking: Picking) -> None:
+        self._pickings = (*self._pickings, picking)
+
+    def _forget_selection(self) -> None:
+        self._pickings = (Picking(),)
+        self._cleared = None
+
+    def _selected(self) -> Mask:
+        mask = self.picking.mask
+        return checked(np.zeros(self.stage.shape[:2], bool) if mask is None else mask, self.state.camera)
+
+    # --- edits -----------------------------------------------------------------------------------------------------
+
+    def cleared(self) -> Cleared:
+        """The present memory without the selection; worked out once per selection."""
+        mask, memory = self._selected(), self.state.memory
+        kept = self._cleared
+        if kept is None or kept[0] is not memory or not np.array_equal(kept[1], mask):
+            with self._timed("complete"):
+                self._cleared = kept = (memory, mask, clear(memory, self.state.camera, mask))
+        return kept[2]
+
+    def delete(self) -> None:
+        """The selected thing is gone and its place completed."""
+        self._edit(Edit("delete", self.state.camera, self._selected()), lambda c, e: c.memory)
+
+    def move(self, offset: tuple[float, float, float], on_ground: bool = True) -> None:
+        """The selected thing stands elsewhere; see Edit.offset for units."""
+        self._edit(self._moving(offset, on_ground), lambda c, e: place(c, e, self.unit))
+
+    def preview_move(self, offset: tuple[float, float, float], on_ground: bool = True) -> Image:
+        """(h, w, 3) what the photo's camera would see after the move; changes nothing."""
+        moved = place(self.cleared(), self._moving(offset, on_ground), self.unit)
+        return render(moved.cloud, self.state.camera).rgb
+
+    def offset_to(self, x: float, y: float) -> tuple[float, float, float]:
+        """The move that brings the selection's ground contact under working pixel (x, y)."""
+        return offset_to_pixel(self.cleared(), self.state.camera, x, y, self.unit)
+
+    def _moving(self, offset: tuple[float, float, float], on_ground: bool) -> Edit:
+        return Edit("move", self.state.camera, self._selected(), offset, on_ground, solid=self.source.estimated)
+
+    def _edit(self, edit: Edit, change: Callable[[Cleared, Edit], SpatialMemory]) -> None:
+        with self._timed("edit"):
+            memory = change(self.cleared(), edit)
+        state = self.state
+        self._history = self.history.then(
+            edit.label, replace(state, memory=memory, log=state.log.then(edit), after=None)
+        )
+        self._forget_selection()
+
+    def undo(self) -> None:
+        """One step back over edits and clips; the state is the identical object it was."""
+        self._history = self.history.undo()
+        self._forget_selection()
+
+    def redo(self) -> None:
+        """One step forward again."""
+        self._history = self.history.redo()
+        self._forget_selection()
+
+    # --- clips -----------------------------------------------------------------------------------------------------
+
+    def path(self, shot: Shot) -> CameraPath:
+        """The camera path of a shot, starting at the photo's camera."""
+        if not 1 <= shot.frames <= MAX_FRAMES:
+            raise InvalidInput(f"A clip can have 1 to {MAX_FRAMES} frames, not {shot.frames}.")
+        start = self.state.camera
+        if shot.path not in PATH_NAMES and Path(shot.path).suffix:
+            return read_path(shot.path, start).resampled(shot.frames)
+        return make_path(shot.path, start, shot.frames, SceneScale.before(start, self.unit), shot.amount)
+
+    def generate(self, shot: Shot, progress: Progress = silent) -> None:
+        """Clips of the shot: of the original memory, and of the edited one where there are edits."""
+        path, state = self.path(shot), self.state
+        label = f"Film {path.name}"
+        before = state.before
+        original, memory = state.original, state.memory
+        edited = bool(len(state.log))
+        if before is None or not _same_path(before.path, path) or before.clip.seed != shot.seed:
+            share = 0.5 if edited else 1.0
+            with self._timed("original_clip"):
+                before = self._film(original, path, shot, 0, lambda s, d: progress(share * s, d))
+            memory = self._carried_over(original, before.memory) if edited else before.memory
+            original = before.memory
+        after = None
+        if edited:
+            done = 0.0 if before is state.before else 0.5
+            with self._timed("edited_clip"):
+                take = self._film(memory, path, shot, len(state.log), lambda s, d: progress(done + (1 - done) * s, d))
+            with self._timed("compare"):
+                seen = compare(before.clip, before.memory, take.clip, take.memory)
+            after = replace(take, comparison=seen)
+            memory = take.memory
+        self._history = self.history.then(
+            label, replace(state, original=original, memory=memory, before=before, after=after)
+        )
+
+    def _carried_over(self, old: SpatialMemory, new: SpatialMemory) -> SpatialMemory:
+        """The edited memory with what completion added to the original since, except where an edit cleared.
+
+        Both clips then show the same invented surroundings and differ in nothing but the edit.
+        """
+        added = np.arange(len(new)) >= len(old)
+        for edit in self.state.log:
+            added &= ~points_under(new, edit.camera, edit.mask)[0]
+        return self.state.memory.insert(new.cloud[added], new.labels[added])
+
+    def _film(self, memory: SpatialMemory, path: CameraPath, shot: Shot, edits: int, progress: Progress) -> Take:
+        turns: list[Turn] = []
+        cameras = list(path)
+        for k in range(shot.turns):
+            settings = GenerationSettings(seed=shot.seed)
+            history = turns[-1].clip.cameras if turns else ()
+            turns.append(
+                run_turn(
+                    turns[-1].memory if turns else memory,
+                    cameras,
+                    self.tools.turn,
+                    settings,
+                    history,
+                    lambda s, d, k=k: progress((k + s) / shot.turns, d),
+                )
+            )
+            # the next turn flies the same motion from where this one ended
+            step = cameras[-1].c2w @ cameras[0].w2c
+            cameras = [c.moved(c.w2c @ np.linalg.inv(step)) for c in cameras]
+        return self._take(turns, path, edits)
+
+    def _take(self, turns: Sequence[Turn], path: CameraPath, edits: int) -> Take:
+        name = f"{'edited' if edits else 'original'}-{uuid.uuid4().hex[:8]}"
+        images = np.concatenate([t.clip.images for t in turns]) if len(turns) > 1 else turns[0].clip.images
+        stored = np.lib.format.open_memmap(self.folder / f"{name}.npy", mode="w+", dtype=np.uint8, shape=images.shape)
+        stored[:] = images
+        cameras = tuple(c for t in turns for c in t.clip.cameras)
+        clip = frozen_clip(stored, replace(turns[0].clip, images=images, cameras=cameras))
+        file = self.folder / f"{name}.mp4"
+        with self._timed("encode"):
+            write_mp4(file, clip.images, clip.fps, metadata={"comment": " ".join(turns[-1].notes), "title": path.name})
+        coverage = 1 - max(t.unknown_before for t in turns)
+        return Take(clip, turns[-1].memory, path, file, edits, coverage=coverage, notes=turns[-1].notes)
+
+    def close(self) -> None:
+        """The session's folder and all files in it are removed."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _same_path(a: CameraPath, b: CameraPath) -> bool:
+    return len(a) == len(b) and all(x.same_lens(y) and np.array_equal(x.w2c, y.w2c) for x, y in zip(a, b, strict=True))

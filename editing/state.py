@@ -1,0 +1,136 @@
+"""The values a session goes through: source, selection, clips, state. All immutable; undo keeps the old one."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from editing.comparison import Comparison
+from editing.edit_log import EditLog
+from editing.selection import Combination, combine, grown
+from spatia_core.arrays import Image, Mask, read_only
+from spatia_core.backends.protocols import DepthPrediction, Prompt, Segmentation
+from spatia_core.camera import Camera
+from spatia_core.camera_path import CameraPath
+from spatia_core.frames import Clip
+from spatia_core.io.fitting import Fit
+from spatia_core.memory import SpatialMemory
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Source:
+    """What the session began with."""
+
+    image: Image
+    """(h, w, 3) the photo at working size."""
+    fit: Fit
+    """Photo pixels to working pixels."""
+    prediction: DepthPrediction
+    """Its depth and lens at working size."""
+    name: str
+    """The photo's file name, for people."""
+    notes: tuple[str, ...] = ()
+    """What was done to the photo on the way in."""
+
+    @property
+    def estimated(self) -> bool:
+        """True when the depth is an estimate, not given."""
+        return self.prediction.depth.source != "given"
+
+
+@dataclass(frozen=True, slots=True)
+class Click:
+    """One click, working pixels."""
+
+    x: float
+    y: float
+    positive: bool = True
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Picking:
+    """A selection in the making; every click gives a new one, so clicks are taken back one by one."""
+
+    clicks: tuple[Click, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    candidates: Segmentation | None = None
+    """What the segmenter offers for these clicks."""
+    choice: int = 0
+    """Which of the candidates is taken."""
+    base: Mask | None = None
+    """The earlier selection that this one is put together with."""
+    how: Combination = "replace"
+    """How it is put together."""
+    grow: int = 0
+    """Pixels by which the border is moved outwards."""
+    drawn: Mask | None = None
+    """A mask given as it is, in place of the segmenter's."""
+
+    @property
+    def mask(self) -> Mask | None:
+        """(h, w) what is selected, or None before the first click."""
+        if self.drawn is not None:
+            own: Mask | None = self.drawn
+        elif self.candidates is not None:
+            own = self.candidates.masks[min(self.choice, len(self.candidates.masks) - 1)]
+        else:
+            own = None
+        if own is None:
+            return self.base
+        return combine(self.base, grown(own, self.grow), self.how)
+
+    @property
+    def prompt(self) -> Prompt:
+        """What to ask the segmenter."""
+        return Prompt(
+            np.array([(c.x, c.y) for c in self.clicks], np.float64).reshape(-1, 2),
+            np.array([c.positive for c in self.clicks], bool),
+            self.box,
+            None if self.candidates is None else self.candidates.masks[self.choice],
+        )
+
+    def asked(self, click: Click | None = None, box: tuple[float, float, float, float] | None = None) -> "Picking":
+        """The picking with one more click or another box; the segmenter has to be asked again."""
+        clicks = self.clicks if click is None else (*self.clicks, click)
+        return replace(self, clicks=clicks, box=self.box if box is None else box, drawn=None)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Take:
+    """A clip with what it was made from."""
+
+    clip: Clip
+    memory: SpatialMemory
+    """The memory it shows."""
+    path: CameraPath
+    file: Path
+    """The mp4."""
+    edits: int
+    """How many edits it shows; 0 = the original."""
+    comparison: Comparison | None = None
+    """Against the original of the same path."""
+    coverage: float | None = None
+    """Smallest share of a frame that points covered before completion along the path."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class State:
+    """Everything that undo and redo bring back."""
+
+    original: SpatialMemory
+    """The memory without any edit."""
+    memory: SpatialMemory
+    """The memory under the edit log."""
+    camera: Camera
+    """The view selections are made in: the photo's."""
+    log: EditLog = field(default_factory=EditLog)
+    before: Take | None = None
+    """Clip of the original memory."""
+    after: Take | None = None
+    """Clip of the edited memory on the same path; None until an edit was regenerated."""
+
+
+def frozen_clip(images: np.ndarray, clip: Clip) -> Clip:
+    """The clip with its pictures held by `images` (a memory-mapped file, so that sessions stay small)."""
+    return replace(clip, images=read_only(images, np.uint8))

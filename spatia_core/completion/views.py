@@ -1,0 +1,118 @@
+"""Completion of a memory: from a view with holes to points without."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from spatia_core.arrays import Depth, Mask
+from spatia_core.camera import Camera
+from spatia_core.completion.patchmatch import FillGuide, FillOptions, paint
+from spatia_core.completion.surfaces import continue_depth, disocclusion_bands
+from spatia_core.fusion import lift
+from spatia_core.memory import PointLabels, Provenance, SpatialMemory
+from spatia_core.render import Rendering, render
+
+MARGIN = 0.15
+"""How much of its size a photo is continued past its frame on each side."""
+
+REACH = 0.06
+"""How far background is continued behind a nearer edge, in widths of the photo."""
+
+ENOUGH = 5e-4
+"""Share of a frame that may stay unknown: a clip's generator fills such specks by itself."""
+
+BEHIND = 1.02
+"""A completed point must lie this much farther than what a keyframe saw on the same ray, or it would be seen there."""
+
+
+def _guide(depth: Depth, hole: Mask, forbidden: Mask | None) -> FillGuide:
+    """Floor from floor, wall from wall: sources at another log depth are worth less."""
+    return FillGuide(np.zeros_like(hole) if forbidden is None else forbidden, np.log(depth)[..., None], (900.0,))
+
+
+def _colour_and_depth(seen: Rendering, camera: Camera, hole: Mask, forbidden: Mask | None, options: FillOptions):
+    """Picture and depth of the view with the hole filled; forbidden pixels are nobody's source."""
+    depth = np.where(hole, np.float32(np.nan), seen.depth)
+    filled = continue_depth(depth, hole, camera, forbidden)
+    return paint(seen.rgb, hole, _guide(filled, hole, forbidden), options), filled
+
+
+def _insert(memory: SpatialMemory, image: np.ndarray, depth: Depth, camera: Camera, keep: Mask) -> SpatialMemory:
+    """The memory with the completed pixels as points; the deeper in the hole, the less they are believed."""
+    inside = cv2.distanceTransform(keep.astype(np.uint8), cv2.DIST_L2, 3)
+    cloud = lift(image, depth, camera, keep)
+    labels = PointLabels(
+        confidence=0.5 * np.exp(-inside[keep] / (0.1 * camera.width)),
+        keyframe=np.full(len(cloud), max(len(memory.keyframes) - 1, 0), np.int32),
+        object_id=np.zeros(len(cloud), np.int16),
+        provenance=np.full(len(cloud), int(Provenance.COMPLETED), np.uint8),
+    )
+    return memory.insert(cloud, labels)
+
+
+def _hidden_from_keyframes(memory: SpatialMemory, depth: Depth, camera: Camera, hole: Mask) -> Mask:
+    """The part of the hole whose completed points no keyframe would see in front of what it really saw."""
+    keep = hole.copy()
+    ys, xs = np.nonzero(hole)
+    points = camera.unproject(depth)[ys, xs]
+    for view in memory.keyframes:
+        uv, z = view.camera.project(points)
+        with np.errstate(invalid="ignore"):
+            inside = (z > 0) & (uv >= 0).all(1) & (uv[:, 0] < view.camera.width) & (uv[:, 1] < view.camera.height)
+        x, y = uv[inside].astype(int).T
+        known = view.depth[y, x]
+        with np.errstate(invalid="ignore"):
+            keep[ys[inside], xs[inside]] &= ~(z[inside] < known * BEHIND)
+    return keep
+
+
+def complete_view(memory: SpatialMemory, camera: Camera, hole: Mask | None = None) -> SpatialMemory:
+    """The memory with everything known that `camera` sees: pixels of `hole`, by default those no point covers.
+
+    Points are added behind what keyframes saw only where `hole` is not given; a given hole is a place that an edit
+    has cleared. Shape of hole: the camera's picture.
+    """
+    seen = render(memory.cloud, camera)
+    given = hole is not None
+    hole = hole & ~seen.coverage if hole is not None else ~seen.coverage
+    if not hole.any() or not seen.coverage.any():
+        return memory
+    image, depth = _colour_and_depth(seen, camera, hole | ~seen.coverage, None, FillOptions())
+    keep = hole if given else _hidden_from_keyframes(memory, depth, camera, hole)
+    return _insert(memory, image, depth, camera, keep)
+
+
+def complete_around(memory: SpatialMemory, camera: Camera) -> SpatialMemory:
+    """The memory continued past the camera's frame by MARGIN and behind near edges by REACH."""
+    wide = camera.widened(MARGIN)
+    seen = render(memory.cloud, wide)
+    margin = ~seen.coverage
+    image, depth = _colour_and_depth(seen, wide, margin, None, FillOptions.fast())
+    memory = _insert(memory, image, depth, wide, margin)
+    bands = disocclusion_bands(depth, round(REACH * camera.width))
+    if not bands.any():
+        return memory
+    whole = Rendering(image, depth, np.zeros(depth.shape, np.int32))
+    behind, far = _colour_and_depth(whole, wide, bands, None, FillOptions.fast())
+    return _insert(memory, behind, far, wide, bands & (far > depth * BEHIND))
+
+
+def complete_along(memory: SpatialMemory, path: Sequence[Camera], views: int = 4) -> tuple[SpatialMemory, float]:
+    """The memory completed from the cameras of the path that see most unknown, and the largest share they saw.
+
+    At most `views` views are completed, worst first; each sees what the one before added.
+    """
+    worst = 0.0
+    candidates = [path[i] for i in sorted({round(s * (len(path) - 1)) for s in (0, 0.25, 0.5, 0.75, 1)})]
+    for _ in range(views):
+        unknown = [float(np.mean(~render(memory.cloud, c).coverage)) for c in candidates]
+        k = int(np.argmax(unknown))
+        worst = max(worst, unknown[k])
+        if unknown[k] < ENOUGH:
+            break
+        memory = complete_view(memory, candidates[k])
+        candidates.pop(k)
+        if not candidates:
+            break
+    return memory, worst
