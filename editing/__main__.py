@@ -59,8 +59,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--turns", type=int, default=1, help="fly the path so often, each time from where it ended")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", type=Path, required=True)
-    for kind, default in asdict(Choice()).items():
-        p.add_argument(f"--{kind}-backend", default=default, choices=registry.names(kind), help=f"default {default}")
+    default = Choice()
+    for kind in registry.KINDS:
+        p.add_argument(f"--{kind}-backend", default=getattr(default, kind), choices=registry.names(kind))
     return p
 
 
@@ -74,10 +75,12 @@ def _select(session: Session, args: argparse.Namespace) -> None:
         session.select_mask(fit.of_map(load_mask(args.mask, fit.photo_size)))
         return
     if args.box is not None:
-        session.box(*working(*_numbers(args.box, 4, "--box")))
+        x0, y0, x1, y1 = working(*_numbers(args.box, 4, "--box"))
+        session.box(x0, y0, x1, y1)
     for x, y, positive in map(_click, args.click):
         # a click names a photo pixel; its centre is meant
-        session.click(*working(x + 0.5, y + 0.5), positive)
+        u, v = working(x + 0.5, y + 0.5)
+        session.click(u, v, positive)
 
 
 def _report(session: Session, wall: float) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import numpy as np
 from editing.selection import grown
 from spatia_core import metrics
 from spatia_core.arrays import Mask, Points, Selection
+from spatia_core.camera import Camera
 from spatia_core.errors import InvalidInput
 from spatia_core.frames import Clip
 from spatia_core.memory import SpatialMemory
@@ -43,7 +44,7 @@ def missing_from(points: Points, others: Points) -> Selection:
 
 
 def edited_region(
-    before: SpatialMemory, after: SpatialMemory, gone: Selection, new: Selection, camera
+    before: SpatialMemory, after: SpatialMemory, gone: Selection, new: Selection, camera: Camera
 ) -> tuple[Mask, Mask]:
     """(h, w) True where the picture may differ, and True where something that is gone was seen, from one camera."""
     a, b = render(before.cloud, camera).point_index, render(after.cloud, camera).point_index

@@ -12,7 +12,7 @@ from spatia_core.backends.protocols import DepthEstimator, DepthPrediction
 from spatia_core.camera import Camera
 from spatia_core.errors import InvalidInput
 from spatia_core.frames import DepthMap
-from spatia_core.io.depth_files import load_depth, load_K
+from spatia_core.io.depth_files import load_depth, load_intrinsics
 from spatia_core.io.files import PathLike, name_of
 from spatia_core.io.fitting import Fit
 from spatia_core.io.images import load_photo
@@ -50,14 +50,15 @@ def open_source(opening: Opening, estimator: DepthEstimator) -> Source:
     photo = load_photo(opening.photo)
     fit = Fit.default(photo) if opening.size is None else Fit(photo.size, opening.size)
     image = fit.of_image(photo.image)
-    K = photo.K if opening.intrinsics is None else load_K(opening.intrinsics, photo.size)
+    K = photo.K if opening.intrinsics is None else load_intrinsics(opening.intrinsics, photo.size)
     K = None if K is None else fit.intrinsics_to_working(K)
     notes = list(photo.notes)
     if opening.depth is None:
         prediction = estimator.estimate(image, K)
     else:
-        depth = fit.of_map(load_depth(opening.depth, photo.size))
-        prediction = _given(depth, K, notes)
+        given = load_depth(opening.depth, photo.size)
+        notes += given.notes
+        prediction = _given(fit.of_map(given.depth), K, notes)
     if K is None:
         notes.append("The photo does not say with what lens it was taken; a view of about 60 degrees is assumed.")
     name = "photo" if isinstance(opening.photo, bytes) else Path(name_of(opening.photo)).name

@@ -4,9 +4,8 @@ from typing import Literal
 
 import cv2
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
-from spatia_core.arrays import Depth, Mask, Selection
+from spatia_core.arrays import Depth, Mask, Selection, nearest_false
 from spatia_core.camera import Camera
 from spatia_core.errors import InvalidInput
 from spatia_core.memory import SpatialMemory
@@ -58,7 +57,7 @@ def checked(mask: Mask, camera: Camera) -> Mask:
         )
     if not mask.any():
         raise InvalidInput(
-            "Nothing is selected. Click on a thing, draw a box around it or give a mask that is not empty."
+            "Nothing is selected. Click on a thing, draw a box around it or give a mask with white in it."
         )
     if mask.mean() > 0.9:
         raise InvalidInput(
@@ -73,8 +72,8 @@ def _without_background(mask: Mask, depth: Depth, width: int) -> Mask:
     core = grown(mask, -width)
     if not core.any():
         return mask
-    nearest = distance_transform_edt(~core, return_distances=False, return_indices=True)
-    beside = depth[nearest[0], nearest[1]]
+    rows, columns = nearest_false(~core)
+    beside = depth[rows, columns]
     with np.errstate(invalid="ignore"):
         return mask & ~(depth > beside * FARTHER)
 
@@ -112,9 +111,7 @@ def lift_mask(memory: SpatialMemory, camera: Camera, mask: Mask, seen: Rendering
     chosen[where] = z[where] <= seen.depth[y, x] * THICKNESS
     chosen[seen.point_index[pixels]] = True
     if not chosen.any():
-        raise InvalidInput(
-            "The selected pixels show no point of the memory. Select something that is part of the scene."
-        )
+        raise InvalidInput("The selected pixels show nothing that is known. Select a part of the scene.")
     return chosen
 
 

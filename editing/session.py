@@ -144,7 +144,7 @@ class Session:
         return self._ask(self.picking.asked(box=(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))))
 
     def take_back(self) -> None:
-        """The selection as it was before the last click, box, choice or growth; raises InvalidInput when there is none."""
+        """The selection as it was before the last click, box, choice or growth; raises InvalidInput without one."""
         if len(self._pickings) < 2:
             raise InvalidInput("There is no click to take back.")
         self._pickings = self._pickings[:-1]

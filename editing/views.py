@@ -106,7 +106,7 @@ def export_mask(mask: Mask, file: Path) -> Path:
 
 def closed_loop(take: Take) -> dict[str, float] | None:
     """PSNR and SSIM of the last against the first frame, or None when the path does not return."""
-    return metrics.closed_loop(take.clip) if take.path.closed else None
+    return asdict(metrics.closed_loop(take.clip)) if take.path.closed else None
 
 
 def sentences(session: Session) -> list[str]:

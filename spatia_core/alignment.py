@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
 
-from spatia_core.arrays import Depth
+from spatia_core.arrays import Depth, nearest_false
 from spatia_core.depth_edges import flying_pixels
 from spatia_core.errors import InvalidInput
 
@@ -66,5 +65,5 @@ def settled(depth: Depth) -> Depth:
     flying = flying_pixels(depth)
     if not flying.any() or flying.all():
         return depth
-    nearest = distance_transform_edt(flying, return_distances=False, return_indices=True)
-    return depth[nearest[0], nearest[1]]
+    rows, columns = nearest_false(flying)
+    return depth[rows, columns]

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32, UInt8
+from scipy.ndimage import distance_transform_edt
 
 Image = UInt8[np.ndarray, "h w 3"]
 Depth = Float32[np.ndarray, "h w"]
@@ -21,3 +22,10 @@ def read_only(array: Any, dtype: Any, order: Literal["C", "F"] = "C") -> np.ndar
     view = np.asarray(array, dtype=dtype, order=order).view()
     view.flags.writeable = False
     return view
+
+
+def nearest_false(mask: Mask) -> np.ndarray:
+    """(2, h, w) row and column of the nearest pixel outside the mask (itself where it lies outside)."""
+    nearest = distance_transform_edt(mask, return_distances=False, return_indices=True)
+    assert nearest is not None
+    return np.asarray(nearest)

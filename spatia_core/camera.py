@@ -33,9 +33,7 @@ class Camera:
         if K.shape != (3, 3) or not np.isfinite(K).all() or K[0, 0] <= 0 or K[1, 1] <= 0:
             raise InvalidInput("K must be a finite 3x3 matrix with positive focal lengths in pixels.")
         if not se3.is_rigid(self.w2c):
-            raise InvalidInput(
-                "w2c must be a 4x4 rigid motion: an orthonormal rotation, a translation, last row 0 0 0 1."
-            )
+            raise InvalidInput("w2c must be a 4x4 rigid motion: orthonormal rotation, translation, last row 0 0 0 1.")
 
     @classmethod
     def from_fov(cls, width: int, height: int, fov: float, w2c: Pose | None = None) -> Self:

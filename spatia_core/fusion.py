@@ -18,7 +18,7 @@ OVERLAP = 1.3
 """Side of a point's square in units of the pixel it came from: neighbours overlap, so a moving camera sees no gaps."""
 
 STEEPEST = 1.5
-"""Most that a slanted surface may widen its points, so that footprints stay below two pixels in the view they are of."""
+"""Most that a slant may widen points: in the view they come from, footprints stay below two pixels."""
 
 NEWS = 0.005
 """Share of a view that must be unknown before its depth is worth estimating."""
@@ -52,7 +52,7 @@ def remember_view(
         keep &= add
     if not keep.any() and not len(memory):
         raise InvalidInput(
-            "No pixel of this view has a known depth, so there is nothing to remember. Give a depth map with known pixels."
+            "No pixel of this view has a known depth: there is nothing to remember. Give a depth map that is not empty."
         )
     cloud = lift(view.image, settled(view.depth), view.camera, keep)
     labels = PointLabels.uniform(len(cloud), provenance, keyframe=len(memory.keyframes))

@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 from jaxtyping import Float32, Int
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from spatia_core import se3
 from spatia_core.arrays import Colours, Points, Selection, read_only
@@ -90,6 +90,6 @@ class PointCloud:
         """
         if len(self) <= neighbours:
             return np.zeros(len(self), bool)
-        distance = cKDTree(self.xyz).query(self.xyz, k=neighbours + 1)[0][:, 1:].mean(1)
+        distance = KDTree(self.xyz).query(self.xyz, k=neighbours + 1)[0][:, 1:].mean(1)
         distance = distance / np.where(self.radius > 0, self.radius, 1)
         return distance > distance.mean() + deviations * distance.std()

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from spatia_core.errors import BackendUnavailable
 
 Kind = Literal["depth", "segmenter", "generator", "tracker"]
+KINDS: tuple[Kind, ...] = ("depth", "segmenter", "generator", "tracker")
 
 
 @dataclass(frozen=True, slots=True)

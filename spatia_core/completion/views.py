@@ -7,7 +7,7 @@ import numpy as np
 
 from spatia_core.arrays import Depth, Mask
 from spatia_core.camera import Camera
-from spatia_core.completion.patchmatch import FillGuide, FillOptions, paint
+from spatia_core.completion.patchmatch import FAST, FillGuide, FillOptions, paint
 from spatia_core.completion.surfaces import continue_depth, disocclusion_bands
 from spatia_core.fusion import lift
 from spatia_core.memory import PointLabels, Provenance, SpatialMemory
@@ -22,20 +22,23 @@ REACH = 0.06
 ENOUGH = 5e-4
 """Share of a frame that may stay unknown: a clip's generator fills such specks by itself."""
 
+LAYER = 30.0
+"""Grey levels that a source at e times the depth is worth less: floor comes from floor, wall from wall."""
+
 BEHIND = 1.02
 """A completed point must lie this much farther than what a keyframe saw on the same ray, or it would be seen there."""
 
 
-def _guide(depth: Depth, hole: Mask, forbidden: Mask | None) -> FillGuide:
+def _guide(depth: Depth, forbidden: Mask | None) -> FillGuide:
     """Floor from floor, wall from wall: sources at another log depth are worth less."""
-    return FillGuide(np.zeros_like(hole) if forbidden is None else forbidden, np.log(depth)[..., None], (900.0,))
+    return FillGuide(forbidden, np.log(depth)[..., None], (LAYER,))
 
 
 def _colour_and_depth(seen: Rendering, camera: Camera, hole: Mask, forbidden: Mask | None, options: FillOptions):
     """Picture and depth of the view with the hole filled; forbidden pixels are nobody's source."""
     depth = np.where(hole, np.float32(np.nan), seen.depth)
     filled = continue_depth(depth, hole, camera, forbidden)
-    return paint(seen.rgb, hole, _guide(filled, hole, forbidden), options), filled
+    return paint(seen.rgb, hole, _guide(filled, forbidden), options), filled
 
 
 def _insert(memory: SpatialMemory, image: np.ndarray, depth: Depth, camera: Camera, keep: Mask) -> SpatialMemory:
@@ -88,13 +91,13 @@ def complete_around(memory: SpatialMemory, camera: Camera) -> SpatialMemory:
     wide = camera.widened(MARGIN)
     seen = render(memory.cloud, wide)
     margin = ~seen.coverage
-    image, depth = _colour_and_depth(seen, wide, margin, None, FillOptions.fast())
+    image, depth = _colour_and_depth(seen, wide, margin, None, FAST)
     memory = _insert(memory, image, depth, wide, margin)
     bands = disocclusion_bands(depth, round(REACH * camera.width))
     if not bands.any():
         return memory
     whole = Rendering(image, depth, np.zeros(depth.shape, np.int32))
-    behind, far = _colour_and_depth(whole, wide, bands, None, FillOptions.fast())
+    behind, far = _colour_and_depth(whole, wide, bands, None, FAST)
     return _insert(memory, behind, far, wide, bands & (far > depth * BEHIND))
 
 

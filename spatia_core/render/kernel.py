@@ -80,7 +80,8 @@ def render(cloud: PointCloud, camera: Camera) -> Rendering:
     keys = np.full(h * w, _EMPTY, np.uint64)
     K = camera.K.astype(np.float32)
     lens = (K[0, 0], K[1, 1], K[0, 2], K[1, 2])
-    _splat(*cloud.xyz.T, cloud.radius, camera.w2c[:3].astype(np.float32), lens, keys, w, h)
+    x, y, z = cloud.xyz.T
+    _splat(x, y, z, cloud.radius, camera.w2c[:3].astype(np.float32), lens, keys, w, h)
     rgb = np.empty((h * w, 3), np.uint8)
     depth = np.empty(h * w, np.float32)
     index = np.empty(h * w, np.int32)
