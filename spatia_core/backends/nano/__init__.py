@@ -1,0 +1,1 @@
+"""The networks trained for this project: one family of small residual U-Nets, weights in `backends/weights`."""

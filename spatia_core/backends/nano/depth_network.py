@@ -1,0 +1,27 @@
+"""The depth network: one photo to inverse depth up to scale."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from spatia_core.backends.nano import layers
+
+
+class DepthNetwork(nn.Module):
+    """Residual U-Net of 1.6 M parameters; sides must be multiples of 32, about 160 x 224 pixels is what it was trained on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = layers.convolution(5, layers.WIDTHS[0], 3, 2)
+        self.encoder = layers.encoder_stages()
+        self.context = layers.GlobalContext(layers.WIDTHS[-1])
+        self.decoder = layers.decoder_stages()
+        self.head = nn.Conv2d(layers.WIDTHS[0], 1, 3, padding=1)
+
+    def forward(self, rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h/2 w/2"]:
+        """Inverse z-depth (up to one factor per picture, sky near 0) at half size of RGB in [0, 1]."""
+        skips = [self.stem(layers.with_coordinates(rgb))]
+        for stage in self.encoder:
+            skips.append(stage(skips[-1]))
+        features = layers.join_upward(self.context(skips[-1]), skips[:-1], self.decoder)
+        return torch.exp(self.head(features)[:, 0].clamp(-6, 4))

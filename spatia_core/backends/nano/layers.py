@@ -1,0 +1,95 @@
+"""Layers shared by the small networks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from spatia_core.errors import BackendUnavailable
+
+WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
+"""Folder of the weights that travel with the package."""
+
+WIDTHS = (16, 28, 48, 96, 160)
+"""Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input size."""
+
+FeatureMap = Float[Tensor, "b c h w"]
+
+
+def convolution(c_in: int, c_out: int, kernel: int = 3, stride: int = 1, activate: bool = True) -> nn.Sequential:
+    """Convolution, batch normalisation and hard swish (or nothing)."""
+    return nn.Sequential(
+        nn.Conv2d(c_in, c_out, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(c_out),
+        nn.Hardswish() if activate else nn.Identity(),
+    )
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions added to a shortcut, which is a 1x1 convolution where the shape changes."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int = 1) -> None:
+        super().__init__()
+        self.first = convolution(c_in, c_out, 3, stride)
+        self.second = convolution(c_out, c_out, 3, 1, activate=False)
+        same = stride == 1 and c_in == c_out
+        self.shortcut = nn.Identity() if same else convolution(c_in, c_out, 1, stride, activate=False)
+
+    def forward(self, x: FeatureMap) -> FeatureMap:
+        return F.relu(self.shortcut(x) + self.second(self.first(x)))
+
+
+class GlobalContext(nn.Module):
+    """Lets the mean of the whole picture gate and shift every channel."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.squeeze = nn.Linear(channels, channels)
+        self.expand = nn.Linear(channels, 2 * channels)
+
+    def forward(self, x: FeatureMap) -> FeatureMap:
+        shift, gate = self.expand(F.hardswish(self.squeeze(x.mean((2, 3))))).chunk(2, 1)
+        return x * (1 + torch.tanh(gate))[..., None, None] + shift[..., None, None]
+
+
+def encoder_stages(widths: Sequence[int] = WIDTHS) -> nn.ModuleList:
+    """Four stages of two residual blocks, each halving the size."""
+    return nn.ModuleList(
+        nn.Sequential(ResidualBlock(a, b, 2), ResidualBlock(b, b)) for a, b in zip(widths, widths[1:], strict=False)
+    )
+
+
+def decoder_stages(widths: Sequence[int] = WIDTHS) -> nn.ModuleList:
+    """Four convolutions that take the coarse map joined with the skip of the next finer size."""
+    deep = tuple(reversed(widths))
+    return nn.ModuleList(convolution(a + b, b) for a, b in zip(deep, deep[1:], strict=False))
+
+
+def join_upward(coarse: FeatureMap, skips: Sequence[FeatureMap], decoder: nn.ModuleList) -> FeatureMap:
+    """Run the decoder: up-sample, join with the skip, convolve; `skips` are ordered fine to coarse."""
+    for stage, skip in zip(decoder, reversed(skips), strict=True):
+        up = F.interpolate(coarse, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+        coarse = stage(torch.cat([up, skip], 1))
+    return coarse
+
+
+def with_coordinates(rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 5 h w"]:
+    """RGB in [0, 1] stretched to [-2, 2], joined with x and y planes that run from -1 to 1."""
+    b, _, h, w = rgb.shape
+    x = torch.linspace(-1, 1, w).to(rgb).view(1, 1, 1, w).expand(b, 1, h, w)
+    y = torch.linspace(-1, 1, h).to(rgb).view(1, 1, h, 1).expand(b, 1, h, w)
+    return torch.cat([rgb * 4 - 2, x, y], 1)
+
+
+def load_weights(network: nn.Module, path: Path) -> None:
+    """Fills the network from a safetensors file and makes it ready to run; half precision is widened to float32."""
+    if not path.is_file():
+        raise BackendUnavailable(f"The weight file {path.name} is missing here; install the package again.")
+    state = {k: v.float() if v.is_floating_point() else v for k, v in load_file(path).items()}
+    network.load_state_dict(state)
+    network.requires_grad_(False)
+    network.eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
