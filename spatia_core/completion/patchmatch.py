@@ -33,7 +33,7 @@ class FillGuide:
     channels: Float32[np.ndarray, "h w k"] | None = None
     """(H, W, K) float32, finite, also inside the hole: log-depth, plane number, height above the ground ..."""
     weights: tuple[float, ...] = ()
-    """K numbers: grey levels that one unit of the channel is worth; equal weights of 1 where empty."""
+    """K numbers: squared grey levels that a difference of one unit costs a pixel; 1 each where empty."""
 
     def __post_init__(self) -> None:
         if self.forbidden is not None:
@@ -83,15 +83,7 @@ class FillOptions:
 
 
 FAST = FillOptions(
-    coarse_rounds=6,
-    fine_rounds=0,
-    fine_sweeps=2,
-    sweeps=2,
-    reach=32,
-    stay=4000.0,
-    stay_rows=16.0,
-    bias=8.0,
-    screen=2e-3,
+    coarse_rounds=6, fine_rounds=0, sweeps=2, reach=32, stay=4000.0, stay_rows=16.0, bias=8.0, screen=2e-3
 )
 
 
@@ -153,7 +145,7 @@ def _weighted_guide(guide: FillGuide, shape: tuple[int, ...]) -> Values:
     if guide.channels is None:
         return np.zeros((*shape, 0), np.float32)
     weights = guide.weights or (1.0,) * guide.channels.shape[2]
-    return np.nan_to_num(guide.channels) * np.asarray(weights, np.float32)
+    return np.nan_to_num(guide.channels) * np.sqrt(np.asarray(weights, np.float32))
 
 
 def _window(hole: Mask, banned: Mask) -> tuple[slice, slice]:
@@ -299,7 +291,6 @@ def _first_guess(field: kernels.Field, hole: Mask, sources: Places) -> None:
 def _inherited(last: _Search, targets: Places, usable: Mask, fallback: Places) -> tuple[np.ndarray, np.ndarray]:
     """Matches and trust of the coarser level at this one; `fallback` where a source is no longer usable."""
     h, w = usable.shape
-    coarse_h, coarse_w = last.trust.shape
     y, x = targets.T
     inner = np.argwhere(last.matches[..., 0] >= 0)
     (top, left), (bottom, right) = inner.min(0), inner.max(0)

@@ -78,7 +78,7 @@ def search(field, targets, usable, matches, costs, plan):  # pragma: no cover - 
     plan: (sweeps, reach in pixels, seed).
     """
     sweeps, reach, seed = plan
-    np.random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - numba knows no other
     H, W = usable.shape
     n = len(targets)
     for t in range(n):
@@ -101,8 +101,8 @@ def search(field, targets, usable, matches, costs, plan):  # pragma: no cover - 
                         best, by, bx = d, v, u
             r = reach
             while r >= 1:
-                v = by + np.random.randint(-r, r + 1)
-                u = bx + np.random.randint(-r, r + 1)
+                v = by + np.random.randint(-r, r + 1)  # noqa: NPY002
+                u = bx + np.random.randint(-r, r + 1)  # noqa: NPY002
                 if 0 <= v < H and 0 <= u < W and usable[v, u]:
                     d = _cost(field, y, x, v, u, best)
                     if d < best:
@@ -159,7 +159,7 @@ def vote(field, points, matches, trust, origin, copy):  # pragma: no cover - com
 
 @njit(**_OPTIONS)
 def best_by_known(field, known, sources, layer):  # pragma: no cover - compiled
-    """For every pixel of `layer` (N, 2) the values (N, C) at the source whose surroundings agree best with what is known."""
+    """The values (N, C) of the sources whose surroundings agree best with what is known around `layer` (N, 2)."""
     values, guide, r = field.values, field.guide, field.radius
     H, W, C = values.shape
     out = np.zeros((len(layer), C), np.float32)

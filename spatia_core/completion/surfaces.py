@@ -1,0 +1,412 @@
+"""Continue the surfaces around a hole behind it: depth where nothing was seen.
+
+A plane in space is linear in inverse depth over the pixels of a pinhole camera. So the surroundings of the hole are
+explained by a few such planes (RANSAC, Fischler 1981), every cell of the hole takes one of the planes met around it
+(min-sum belief propagation, Felzenszwalb 2006: a change of plane is cheap where the two planes meet, so floor and
+wall join at their line), and what the planes leave over at the outline fades into the hole.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from jaxtyping import Float32, Int32
+from numba import njit
+
+from spatia_core.arrays import Depth, Mask
+from spatia_core.camera import Camera
+from spatia_core.completion.patchmatch import spread
+from spatia_core.errors import InvalidInput
+
+_TOLERANCE = 0.02  # a pixel lies on a plane within this part of its depth
+_SKIRT = 2  # pixels next to the hole whose depth may still be that of the removed thing
+_MOST_PLANES = 20
+_CHOICES = 5  # planes that one cell chooses from
+_RESIDUAL = 0.12  # what a plane leaves over is followed up to this part of the depth
+_INVALID = np.float32(8)
+_OPTIONS = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy"}
+
+Inverse = Float32[np.ndarray, "h w"]
+Planes = Float32[np.ndarray, "n 3"]
+
+
+class _Grid(NamedTuple):
+    """Cells of `step` pixels over the picture; what is known of each."""
+
+    step: int
+    inverse: Inverse
+    """Inverse depth at the cell's middle, NaN = not to be relied on."""
+    hole: Mask
+    """Cells with a pixel to be filled."""
+    near: Mask
+    """Cells whose inverse depth is known and which lie around the hole."""
+
+
+def continue_depth(depth: Depth, hole: Mask, camera: Camera, forbidden: Mask | None = None) -> Depth:
+    """The depth map with the hole filled by the surfaces around it, finite and positive there; the rest as given.
+
+    Pixels that are unknown (NaN) or `forbidden` say nothing about the surroundings. Filled depth lies between 0.3 times
+    the nearest and the farthest known depth; it is 1 where nothing is known at all.
+    """
+    if depth.shape != hole.shape or depth.shape != (camera.height, camera.width):
+        raise InvalidInput(
+            f"Depth {depth.shape}, hole {hole.shape} and the camera's picture {(camera.height, camera.width)} differ."
+        )
+    out = np.array(depth, np.float32)
+    if not hole.any():
+        return out
+    with np.errstate(divide="ignore", invalid="ignore"):
+        inverse = np.where(np.isfinite(depth) & (depth > 0) & ~hole, 1.0 / depth, np.nan).astype(np.float32)
+    if forbidden is not None:
+        inverse[forbidden] = np.nan
+    inverse = _without_skirt(inverse, hole)
+    known = np.isfinite(inverse)
+    if not known.any():
+        out[hole] = 1.0
+        return out
+    lowest, highest = inverse[known].min(), inverse[known].max() / 0.3
+    window = _window(hole, known)
+    filled = _continue(inverse[window], hole[window], lowest)
+    inside = hole[window]
+    out[window][inside] = 1.0 / np.clip(filled[inside], lowest, highest)
+    return out
+
+
+def disocclusion_bands(depth: Depth, reach_px: int, ratio: float = 1.06) -> Mask:
+    """True at the near side of every depth step, up to `reach_px` pixels from it: a moved camera looks behind these.
+
+    A step is a change of depth by `ratio` between neighbouring pixels beyond the change of the slope around it.
+    """
+    near, _ = _step_sides(depth, ratio)
+    return _within(near, depth, reach_px, ratio)
+
+
+def far_side(depth: Depth, reach_px: int, ratio: float = 1.06) -> Mask:
+    """True at the far side of every depth step, up to `reach_px` from it: what continues behind the near side."""
+    _, far = _step_sides(depth, ratio)
+    bands = disocclusion_bands(depth, reach_px, ratio)
+    return _within(far, depth, reach_px, ratio) & ~bands
+
+
+def _step_sides(depth: Depth, ratio: float) -> tuple[Mask, Mask]:
+    """The pixels on the near and on the far side of a depth step."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log = np.log(np.where(depth > 0, depth, np.nan))
+    near, far = np.zeros(depth.shape, bool), np.zeros(depth.shape, bool)
+    for axis in (0, 1):
+        change = np.diff(log, axis=axis)
+        pad = [(1, 1) if a == axis else (0, 0) for a in (0, 1)]
+        padded = np.pad(np.nan_to_num(change), pad, mode="edge")
+        n = change.shape[axis]
+        before, after = np.take(padded, range(n), axis), np.take(padded, range(2, n + 2), axis)
+        slope = np.where(np.abs(before) < np.abs(after), before, after)
+        step = np.abs(change) > np.log(ratio) + np.abs(slope)
+        first, second = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
+        near[first] |= step & (change > 0)
+        far[second] |= step & (change > 0)
+        near[second] |= step & (change < 0)
+        far[first] |= step & (change < 0)
+    return near, far
+
+
+def _within(seed: Mask, depth: Depth, reach: int, ratio: float) -> Mask:
+    """Pixels reached from the seed in `reach` steps without crossing a depth step."""
+    out = seed.copy()
+    known = np.isfinite(depth)
+    level = np.where(known, depth, 0).astype(np.float32)
+    _grow(out, level, known, reach, np.float32(ratio))
+    return out
+
+
+@njit(**_OPTIONS)
+def _grow(mask, depth, known, reach, ratio):  # pragma: no cover - compiled
+    H, W = mask.shape
+    front = np.empty((H * W, 2), np.int32)
+    n = 0
+    for y in range(H):
+        for x in range(W):
+            if mask[y, x]:
+                front[n, 0], front[n, 1] = y, x
+                n += 1
+    start = 0
+    for _ in range(reach - 1):
+        end = n
+        for i in range(start, end):
+            y, x = front[i]
+            for k in range(4):
+                v = y + (1 if k == 0 else -1 if k == 1 else 0)
+                u = x + (1 if k == 2 else -1 if k == 3 else 0)
+                if v < 0 or u < 0 or v >= H or u >= W or mask[v, u] or not known[v, u]:
+                    continue
+                a, b = depth[y, x], depth[v, u]
+                if a < b * ratio and b < a * ratio:
+                    mask[v, u] = True
+                    front[n, 0], front[n, 1] = v, u
+                    n += 1
+        start = end
+
+
+def _without_skirt(inverse: Inverse, hole: Mask) -> Inverse:
+    """Unknown next to the hole, unless nothing else is left."""
+    side = 2 * _SKIRT + 1
+    skirt = cv2.dilate(hole.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)
+    clean = np.where(skirt, np.float32(np.nan), inverse)
+    return clean if np.isfinite(clean).sum() >= min(np.isfinite(inverse).sum(), 16) else inverse
+
+
+def _window(hole: Mask, known: Mask) -> tuple[slice, slice]:
+    """The hole's box with surroundings; the whole picture where they hold too little."""
+    rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
+    H, W = hole.shape
+    grow = max(48, (rows[-1] - rows[0] + columns[-1] - columns[0]) // 3)
+    box = (
+        slice(max(0, rows[0] - grow), min(H, rows[-1] + grow + 1)),
+        slice(max(0, columns[0] - grow), min(W, columns[-1] + grow + 1)),
+    )
+    return box if known[box].sum() >= hole.sum() else (slice(0, H), slice(0, W))
+
+
+def _continue(inverse: Inverse, hole: Mask, lowest: np.float32) -> Inverse:
+    """Inverse depth of the hole's surroundings, continued into it."""
+    grid = _grid(inverse, hole)
+    rows, columns = np.nonzero(grid.near)
+    if len(rows) < 8:
+        return np.full(hole.shape, np.nanmedian(inverse), np.float32)
+    samples = np.stack([columns, rows, grid.inverse[rows, columns]], -1).astype(np.float32)
+    planes = np.vstack([[[0, 0, lowest]], _planes(samples, grid)]).astype(np.float32)
+    labels = _labelled(grid, planes)
+    chosen = _fine_labels(labels, grid, hole.shape)
+    step = grid.step
+    x = (np.arange(hole.shape[1], dtype=np.float32) + 0.5) / step - 0.5
+    y = ((np.arange(hole.shape[0], dtype=np.float32) + 0.5) / step - 0.5)[:, None]
+    plane = planes[chosen]
+    flat = np.maximum(plane[..., 0] * x + plane[..., 1] * y + plane[..., 2], lowest * np.float32(0.2))
+    return _with_residual(flat, inverse, hole, grid)
+
+
+def _grid(inverse: Inverse, hole: Mask) -> _Grid:
+    depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max()
+    step = int(np.clip(depth / 10, 1, 8))
+    h, w = hole.shape
+    rows = np.minimum(np.arange(0, h, step) + step // 2, h - 1)
+    columns = np.minimum(np.arange(0, w, step) + step // 2, w - 1)
+    cells = inverse[np.ix_(rows, columns)]
+    pad = np.pad(hole, ((0, len(rows) * step - h), (0, len(columns) * step - w)))
+    covered = pad.reshape(len(rows), step, len(columns), step).max((1, 3))
+    cells = np.where(covered, np.float32(np.nan), cells)
+    known = np.isfinite(cells)
+    distance = cv2.distanceTransform(np.logical_not(covered).astype(np.uint8), cv2.DIST_L2, 3)
+    reach = max(14.0, 0.8 * depth / step)
+    near = known & (distance <= reach)
+    while near.sum() < 64 and near.sum() < known.sum():
+        reach *= 2
+        near = known & (distance <= reach)
+    return _Grid(step, cells, covered, near)
+
+
+def _planes(samples: Float32[np.ndarray, "n 3"], grid: _Grid) -> Planes:
+    """Few planes (a, b, c), inverse depth = a column + b row + c, that explain most of the samples around the hole."""
+    found, tile = [], 10
+    extent = max(grid.inverse.shape)
+    rng = np.random.default_rng(0)
+    while True:
+        places = np.unique((samples[:, :2] // tile).astype(int), axis=0)
+        for place in places:
+            middle = (place + 0.5) * tile
+            inside = (np.abs(samples[:, :2] - middle) <= 0.8 * tile).all(1)
+            some = samples[inside]
+            if len(some) < 8:
+                continue
+            some = some[rng.permutation(len(some))[:400]]
+            found.append(_ransac(some, 3, np.float32(_TOLERANCE), 40, len(found)))
+        if tile >= extent:
+            break
+        tile *= 3
+    if not found:
+        return np.array([[0, 0, np.median(samples[:, 2])]], np.float32)
+    return _cover(np.vstack(found), samples)
+
+
+@njit(**_OPTIONS)
+def _ransac(samples, most, tolerance, tries, seed):  # pragma: no cover - compiled
+    """Up to `most` planes, each through the samples that the ones before left unexplained."""
+    np.random.seed(seed)  # noqa: NPY002 - numba knows no other
+    planes = np.zeros((most + 1, 3), np.float32)
+    left = np.ones(len(samples), np.bool_)
+    found = 0
+    for _ in range(most):
+        rest = np.flatnonzero(left)
+        if len(rest) < max(8, len(samples) // 8):
+            break
+        most_inliers, best = 0, np.zeros(3, np.float32)
+        for k in range(tries):
+            i, j, m = samples[rest[np.random.randint(0, len(rest), 3)]]  # noqa: NPY002
+            det = (j[0] - i[0]) * (m[1] - i[1]) - (m[0] - i[0]) * (j[1] - i[1])
+            a = b = np.float32(0)
+            if k > 0 and abs(det) < 4:
+                continue
+            if k > 0:  # the first try is a plane that faces the camera
+                a = ((j[2] - i[2]) * (m[1] - i[1]) - (m[2] - i[2]) * (j[1] - i[1])) / det
+                b = ((j[0] - i[0]) * (m[2] - i[2]) - (m[0] - i[0]) * (j[2] - i[2])) / det
+            c = i[2] - a * i[0] - b * i[1]
+            inliers = 0
+            for t in rest:
+                p = samples[t]
+                if abs(a * p[0] + b * p[1] + c - p[2]) < tolerance * p[2]:
+                    inliers += 1
+            if inliers > most_inliers:
+                most_inliers = inliers
+                best[0], best[1], best[2] = a, b, c
+        for _round in range(2):
+            A, v = np.zeros((3, 3)), np.zeros(3)
+            cx = cy = cn = 0.0
+            for t in rest:
+                p = samples[t]
+                if abs(best[0] * p[0] + best[1] * p[1] + best[2] - p[2]) < tolerance * p[2]:
+                    cx, cy, cn = cx + p[0], cy + p[1], cn + 1
+            if cn < 3:
+                break
+            cx, cy = cx / cn, cy / cn
+            for t in rest:
+                p = samples[t]
+                if abs(best[0] * p[0] + best[1] * p[1] + best[2] - p[2]) < tolerance * p[2]:
+                    row = np.array([p[0] - cx, p[1] - cy, 1.0])
+                    weight = 1.0 / (p[2] * p[2])
+                    A += weight * np.outer(row, row)
+                    v += weight * row * p[2]
+            A[0, 0] += 1e-3 * A[2, 2]
+            A[1, 1] += 1e-3 * A[2, 2]
+            s = np.linalg.solve(A, v)
+            best[0], best[1], best[2] = s[0], s[1], s[2] - s[0] * cx - s[1] * cy
+        for t in rest:
+            p = samples[t]
+            if abs(best[0] * p[0] + best[1] * p[1] + best[2] - p[2]) < tolerance * p[2]:
+                left[t] = False
+        planes[found] = best
+        found += 1
+    planes[found, 2] = np.median(samples[:, 2])
+    return planes[: found + 1]
+
+
+def _cover(candidates: Planes, samples: Float32[np.ndarray, "n 3"]) -> Planes:
+    """The candidates that explain the samples together, the one with the most new samples first."""
+    at = np.column_stack([samples[:, :2], np.ones(len(samples))])
+    error = np.abs(candidates @ at.T - samples[:, 2]) / samples[:, 2]
+    fits = np.exp(-((error / _TOLERANCE) ** 2))
+    explained = np.zeros(len(samples))
+    chosen: list[int] = []
+    for _ in range(_MOST_PLANES):
+        gain = np.maximum(fits - explained, 0).sum(1)
+        best = int(gain.argmax())
+        if gain[best] < max(4.0, 0.01 * len(samples)):
+            break
+        chosen.append(best)
+        explained = np.maximum(explained, fits[best])
+    return candidates[chosen] if chosen else np.array([[0, 0, np.median(samples[:, 2])]], np.float32)
+
+
+def _labelled(grid: _Grid, planes: Planes) -> Int32[np.ndarray, "h w"]:
+    """The plane of every cell in and around the hole."""
+    h, w = grid.hole.shape
+    columns, rows = np.arange(w, dtype=np.float32), np.arange(h, dtype=np.float32)[:, None]
+    values = planes[:, 0, None, None] * columns + planes[:, 1, None, None] * rows + planes[:, 2, None, None]
+    lowest = planes[0, 2]
+    with np.errstate(invalid="ignore"):
+        error = np.abs(values - grid.inverse) / (_TOLERANCE * grid.inverse)
+    fits = np.where(grid.near, np.exp(-np.square(np.nan_to_num(error, nan=9.0))), 0).astype(np.float32)
+    support = np.stack([_reaching(f, grid.near) for f in fits])
+    support[0] += 1e-3
+    valid = values >= 0.5 * lowest
+    ranked = np.where(valid, support, -1.0)
+    k = min(_CHOICES, len(planes))
+    choices = np.argsort(-ranked, axis=0, kind="stable")[:k].astype(np.int32)
+    at = np.take_along_axis
+    share = at(support, choices, 0) / np.maximum(at(support, choices, 0).sum(0), 1e-6)
+    unary = 0.15 * (1 - share)
+    unary[~at(valid, choices, 0)] = _INVALID
+    observed = np.minimum(np.nan_to_num(at(error, choices, 0), nan=4.0), 4.0)
+    unary = np.where(grid.near, observed, unary).astype(np.float32)
+    active = grid.hole | grid.near
+    log = np.log(np.maximum(values, 0.2 * lowest)).astype(np.float32)
+    unary, choices, log = (np.ascontiguousarray(np.moveaxis(a, 0, -1)) for a in (unary, choices, log))
+    return _propagate(unary, choices, log, active, 12)
+
+
+def _reaching(fits: Inverse, near: Mask) -> Inverse:
+    """How much of the surroundings, near first, lies on a plane."""
+    total = np.zeros(fits.shape, np.float32)
+    weight = near.astype(np.float32)
+    for sigma in (4.0, 12.0, 36.0):
+        total += cv2.GaussianBlur(fits, (0, 0), sigma) / (cv2.GaussianBlur(weight, (0, 0), sigma) + 1e-2)
+    return total
+
+
+@njit(**_OPTIONS)
+def _propagate(unary, choices, log, active, rounds):  # pragma: no cover - compiled
+    """Min-sum belief propagation in sweeps; a change of plane costs the step of log depth that it makes."""
+    H, W, K = unary.shape
+    messages = np.zeros((4, H, W, K), np.float32)
+    belief = np.empty(K, np.float32)
+    labels = np.zeros((H, W), np.int32)
+    for turn in range(2 * rounds + 1):
+        forward = turn % 2 == 0
+        for t in range(H * W):
+            i = t if forward else H * W - 1 - t
+            y, x = i // W, i % W
+            if not active[y, x]:
+                continue
+            for a in range(K):
+                belief[a] = unary[y, x, a] + messages[0, y, x, a] + messages[1, y, x, a]
+                belief[a] += messages[2, y, x, a] + messages[3, y, x, a]
+            labels[y, x] = choices[y, x, np.argmin(belief)]
+            for side in range(2):  # to the two neighbours that come next; directions 0 and 2 arrive from before
+                d = 1 if forward else -1
+                v, u = (y, x + d) if side == 0 else (y + d, x)
+                if v < 0 or u < 0 or v >= H or u >= W or not active[v, u]:
+                    continue
+                back = 2 * side + (1 if forward else 0)
+                to = 2 * side + (0 if forward else 1)
+                lowest = np.float32(1e9)
+                for b in range(K):
+                    n = choices[v, u, b]
+                    best = np.float32(1e9)
+                    for a in range(K):
+                        m = choices[y, x, a]
+                        cost = belief[a] - messages[back, y, x, a]
+                        if m != n:
+                            step = abs(log[y, x, m] - log[y, x, n]) + abs(log[v, u, m] - log[v, u, n])
+                            cost += np.float32(0.05) + min(step, np.float32(1))
+                        best = min(best, cost)
+                    messages[to, v, u, b] = best
+                    lowest = min(lowest, best)
+                for b in range(K):
+                    messages[to, v, u, b] -= lowest
+    return labels
+
+
+def _fine_labels(labels: Int32[np.ndarray, "h w"], grid: _Grid, shape: tuple[int, ...]) -> Int32[np.ndarray, "h2 w2"]:
+    """Labels of cells as labels of pixels, their borders straightened."""
+    h, w = shape
+    chosen = np.repeat(np.repeat(labels, grid.step, 0), grid.step, 1)[:h, :w].copy()
+    if grid.step == 1:
+        return chosen
+    most = np.zeros(chosen.shape, np.float32)
+    active = grid.hole | grid.near
+    for label in np.unique(labels[active]):
+        share = cv2.resize(((labels == label) & active).astype(np.float32), None, fx=grid.step, fy=grid.step)[:h, :w]
+        better = share > most
+        chosen[better], most[better] = label, share[better]
+    return chosen
+
+
+def _with_residual(flat: Inverse, inverse: Inverse, hole: Mask, grid: _Grid) -> Inverse:
+    """The planes bent at the hole's outline to what is known there, so that no step shows."""
+    with np.errstate(invalid="ignore"):
+        residual = inverse / flat - 1
+        usable = np.abs(residual) < _RESIDUAL
+    if not usable.any():
+        return flat
+    distance = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
+    fade = np.exp(-distance / (10.0 * grid.step))
+    bend = spread(np.where(usable, residual, 0)[..., None].astype(np.float32), usable)[..., 0]
+    return flat * (1 + bend * fade)
