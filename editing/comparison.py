@@ -1,15 +1,18 @@
 """Two clips of the same camera, before and after an edit: where they may differ, and whether they agree elsewhere."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from editing.selection import grown
 from spatia_core import metrics
-from spatia_core.arrays import Mask, Points, Selection
+from spatia_core.arrays import Image, Mask, Points, Selection
 from spatia_core.camera import Camera
 from spatia_core.errors import InvalidInput
-from spatia_core.frames import Clip
+from spatia_core.frames import Clip, Frame
 from spatia_core.memory import SpatialMemory
 from spatia_core.render import render
 
@@ -45,26 +48,50 @@ def missing_from(points: Points, others: Points) -> Selection:
 
 def edited_region(
     before: SpatialMemory, after: SpatialMemory, gone: Selection, new: Selection, camera: Camera
-) -> tuple[Mask, Mask]:
-    """(h, w) True where the picture may differ, and True where something that is gone was seen, from one camera."""
-    a, b = render(before.cloud, camera).point_index, render(after.cloud, camera).point_index
+) -> tuple[Mask, Mask, Image]:
+    """From one camera: where the picture may differ, where something that is gone was seen, and what is there now."""
+    seen_before, seen_after = render(before.cloud, camera), render(after.cloud, camera)
+    a, b = seen_before.point_index, seen_after.point_index
     seen_gone = (a >= 0) & gone[np.maximum(a, 0)]
     seen_new = (b >= 0) & new[np.maximum(b, 0)]
-    return grown(seen_gone | seen_new | ((a >= 0) != (b >= 0)), BORDER), seen_gone
+    return grown(seen_gone | seen_new | ((a >= 0) != (b >= 0)), BORDER), seen_gone, seen_after.rgb
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """Sums over one frame."""
+
+    error: float
+    outside: int
+    telling: int
+    left: int
+    edited: int
+
+
+def _tally(pair: tuple[SpatialMemory, SpatialMemory], sets: tuple[Selection, Selection], frames: tuple[Frame, Frame]):
+    (before, after), (gone, new), (a, b) = pair, sets, frames
+    region, removed, background = edited_region(before, after, gone, new, a.camera)
+    difference = cv2.absdiff(a.image, b.image)
+    outside = (~region).astype(np.uint8)
+    error = cv2.norm(difference, cv2.NORM_L2SQR, outside)
+    telling = removed & (cv2.absdiff(a.image, background).max(2) > metrics.VISIBLE_CHANGE)
+    left = telling & (difference.max(2) <= metrics.STILL_THERE)
+    return _Tally(error, int(outside.sum()), int(telling.sum()), int(left.sum()), int(region.sum()))
 
 
 def compare(before: Clip, memory_before: SpatialMemory, after: Clip, memory_after: SpatialMemory) -> Comparison:
     """What the edit between the two clips did; raises InvalidInput unless both follow the same cameras."""
     if len(before) != len(after) or before.images.shape != after.images.shape:
         raise InvalidInput("Only clips of the same camera path and size can be compared.")
-    gone = missing_from(memory_before.xyz, memory_after.xyz)
-    new = missing_from(memory_after.xyz, memory_before.xyz)
-    regions = np.zeros(before.images.shape[:3], bool)
-    removed = np.zeros_like(regions)
-    background = np.zeros_like(before.images)
-    for i, camera in enumerate(before.cameras):
-        regions[i], removed[i] = edited_region(memory_before, memory_after, gone, new, camera)
-        background[i] = render(memory_after.cloud, camera).rgb
-    outside = metrics.outside_psnr(before.images, after.images, regions)
-    left = metrics.residue(before.images, background, after.images, removed) if removed.any() else None
-    return Comparison(outside, left, float(regions.mean()))
+    pair = (memory_before, memory_after)
+    sets = (missing_from(memory_before.xyz, memory_after.xyz), missing_from(memory_after.xyz, memory_before.xyz))
+    # frame by frame, so that a long clip needs no more room than a short one
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        tallies = list(pool.map(lambda frames: _tally(pair, sets, frames), zip(before, after, strict=True)))
+    outside, telling = sum(t.outside for t in tallies), sum(t.telling for t in tallies)
+    mean_error = sum(t.error for t in tallies) / max(3 * outside, 1)
+    return Comparison(
+        outside_psnr=metrics.psnr_of(mean_error),
+        residue=sum(t.left for t in tallies) / telling if telling else None,
+        edited_share=sum(t.edited for t in tallies) / before.images[..., 0].size,
+    )

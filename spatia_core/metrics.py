@@ -34,7 +34,12 @@ def psnr(a: Pictures, b: Pictures, mask: Masks | None = None) -> float:
         error = _squared_error(a[mask], b[mask])
     else:
         return float("nan")
-    return PSNR_CAP if error == 0 else float(min(PSNR_CAP, 10 * np.log10(255.0**2 / error)))
+    return psnr_of(error)
+
+
+def psnr_of(mean_squared_error: float) -> float:
+    """PSNR in dB of an error given in squared grey levels, at most 100."""
+    return PSNR_CAP if mean_squared_error == 0 else float(min(PSNR_CAP, 10 * np.log10(255.0**2 / mean_squared_error)))
 
 
 def ssim(a: Image, b: Image, mask: Mask | None = None) -> float:
