@@ -1,4 +1,4 @@
-"""Generator `reproject`: the clip is the completed memory itself, seen along the path. Nothing in it moves or is new."""
+"""Generator `reproject`: the clip is the completed memory itself, seen along the path. Nothing in it moves."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
