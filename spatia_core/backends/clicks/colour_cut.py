@@ -1,0 +1,89 @@
+"""Cuts by colour: GrabCut started from geodesic distances, and GrabCut in a band around a mask."""
+
+import cv2
+import numpy as np
+
+from spatia_core.arrays import Image, Mask
+from spatia_core.backends.clicks.cues import FARTHEST, Box, Clicks, CuePicture, Map, box_centre, box_mask
+
+_BORDER_OFFSET = 0.3
+"""Added to the distance from the border: the border is only likely to be outside."""
+
+
+def first_cut(picture: CuePicture, positive: Clicks, negative: Clicks, box: Box | None) -> Mask:
+    """The mask of like-coloured pixels around the clicks or inside the box.
+
+    GrabCut (Rother et al. 2004), started where the + clicks are nearer than the - clicks and the border.
+    """
+    near, away = _distances(picture, positive, negative, box)
+    if box is None:
+        labels = np.where(near < away, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+        labels[near > 3 * away + 2.0] = cv2.GC_BGD
+    else:
+        labels = np.where(box_mask(picture.shape, box), cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8)
+    radius = max(2, round(max(picture.shape) * 0.012))
+    labels[picture.discs(negative, radius)] = cv2.GC_BGD
+    seeds = picture.discs(positive, radius)
+    labels[seeds] = cv2.GC_FGD
+    if _inside(labels).all():  # a box around everything
+        labels[0], labels[-1], labels[:, 0], labels[:, -1] = (cv2.GC_BGD,) * 4
+    mask = _grab_cut(picture.rgb, labels, 3)
+    return _parts_with(mask, seeds) if len(positive) else mask
+
+
+def band_cut(image: Image, probability: Map, positive: Clicks, negative: Clicks) -> Mask:
+    """The mask of a probability map with its outline moved to where colours change, within a band around it."""
+    mask = (probability > 0.5).astype(np.uint8)
+    if mask.sum() < 20 or mask.mean() > 0.97:
+        return mask > 0
+    width = max(2, int(0.12 * np.sqrt(mask.sum())))
+    labels = np.where(mask, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[(probability < 0.02) | (cv2.dilate(mask, _disc(width)) == 0)] = cv2.GC_BGD
+    core = cv2.erode(mask, _disc(width // 2), borderValue=1) > 0
+    labels[(probability > 0.97) | (core & (probability > 0.8))] = cv2.GC_FGD
+    for clicks, label in ((negative, cv2.GC_BGD), (positive, cv2.GC_FGD)):
+        for x, y in clicks:
+            cv2.circle(labels, (int(x), int(y)), 3, label, -1)
+    return _grab_cut(image, labels, 2)
+
+
+def _distances(picture: CuePicture, positive: Clicks, negative: Clicks, box: Box | None) -> tuple[Map, Map]:
+    """Geodesic distance from the + clicks, and from the - clicks and whatever else is outside."""
+    inside = picture.discs(positive if len(positive) or box is None else box_centre(box), 3)
+    outside = picture.discs(negative, 3)
+    if box is not None:
+        outside |= ~box_mask(picture.shape, box)
+    near, away = picture.distance(inside, 2), picture.distance(outside, 2)
+    if box is None:
+        away = np.minimum(away, np.minimum(picture.from_border + _BORDER_OFFSET, FARTHEST))
+    return near, away
+
+
+def _grab_cut(image: Image, labels: np.ndarray, rounds: int) -> Mask:
+    """OpenCV's GrabCut with its random start fixed; without pixels on both sides the labels stand as they are."""
+    inside = _inside(labels)
+    if inside.all() or not inside.any():
+        return inside
+    cv2.setRNGSeed(0)
+    labels = labels.copy()
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    try:
+        cv2.grabCut(np.ascontiguousarray(image[..., ::-1]), labels, None, *models, rounds, cv2.GC_INIT_WITH_MASK)
+    except cv2.error:  # fewer pixels on one side than colour clusters
+        return inside
+    return _inside(labels)
+
+
+def _inside(labels: np.ndarray) -> Mask:
+    return labels % 2 == 1  # GC_FGD and GC_PR_FGD are the odd labels
+
+
+def _parts_with(mask: Mask, seeds: Mask) -> Mask:
+    """The connected parts of the mask that hold a seed; the mask itself when none does."""
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8))
+    kept = np.unique(labels[seeds & mask])
+    return np.isin(labels, kept) if kept.size else mask
+
+
+def _disc(radius: int) -> np.ndarray:
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))

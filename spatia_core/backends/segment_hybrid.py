@@ -1,0 +1,157 @@
+"""Clicks to masks without a download: a cut by colour on the first click, our own network from the second on."""
+
+import threading
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import cv2
+import numpy as np
+
+from spatia_core.arrays import Image, Mask, read_only
+from spatia_core.backends.clicks import colour_cut, passes
+from spatia_core.backends.clicks.changes import near_the_click, obeying
+from spatia_core.backends.clicks.cues import CuePicture, Map
+from spatia_core.backends.clicks.network import ClickNetwork
+from spatia_core.backends.clicks.passes import Pointed
+from spatia_core.backends.nano import layers
+from spatia_core.backends.protocols import Prompt, Segmentation
+from spatia_core.errors import InvalidInput
+
+_WORK_SIDE = 832
+"""Longer side of the picture that masks are made on; larger photos cost only the resize."""
+_COLOUR_SIDE = 320
+"""Longer side for the cut by colour."""
+_BAND_SIDE = 400
+"""Longer side for the cut in a band."""
+_BELIEF = 0.9
+"""Probability that the pixels of an earlier mask are taken to have."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ClickEmbedding:
+    """A picture made ready for clicks."""
+
+    size: tuple[int, int]
+    """Height and width of the photo."""
+    image: Image
+    """The photo, at most `_WORK_SIDE` pixels long."""
+    small: CuePicture
+    """The photo for the cut by colour."""
+    views: passes.Views
+    """Windows of `image` at the network's size, the last few remembered."""
+
+
+class HybridSegmenter:
+    """Masks from clicks, a box, or both; the same picture and prompt always give the same masks."""
+
+    name = "hybrid"
+
+    def __init__(self) -> None:
+        self._network: ClickNetwork | None = None
+        self._lock = threading.Lock()
+
+    def embed(self, image: Image) -> ClickEmbedding:
+        """The picture made ready; takes milliseconds."""
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            raise InvalidInput(f"A photo must be (h, w, 3) uint8 RGB, got {image.dtype} of shape {image.shape}.")
+        work = read_only(_shrunk(image, _WORK_SIDE), np.uint8)
+        views = lru_cache(maxsize=8)(partial(passes.view, work))
+        return ClickEmbedding(
+            (image.shape[0], image.shape[1]), work, CuePicture(_shrunk(work, _COLOUR_SIDE)), views
+        )
+
+    def segment(self, embedding: ClickEmbedding, prompt: Prompt) -> Segmentation:
+        """Up to three masks, best first. + clicks lie inside every mask, - clicks outside; the newest wins a quarrel.
+
+        From the second click on give `prompt.previous`, the mask the click corrects: without it all clicks are replayed.
+        """
+        height, width = embedding.size
+        prompt = prompt.checked_for(height, width)
+        h, w = embedding.image.shape[:2]
+        scale = (w / width, h / height)
+        masks = self._candidates(embedding, prompt, scale)
+        full = [obeying(_resized(m, width, height), prompt.points, prompt.positive) for m in masks]
+        return _ranked(full)
+
+    def _candidates(self, e: ClickEmbedding, prompt: Prompt, scale: tuple[float, float]) -> list[Mask]:
+        pointed = Pointed(prompt.points[prompt.positive], prompt.points[~prompt.positive], prompt.box).scaled(*scale)
+        h, w = e.image.shape[:2]
+        clicks = len(prompt.points)
+        if clicks + (prompt.box is not None) <= 1 and prompt.previous is None:
+            return self._first(e, pointed)
+        previous = prompt.previous
+        if previous is None:
+            earlier = Prompt(prompt.points[: clicks - 1], prompt.positive[: clicks - 1], prompt.box)
+            previous = self._candidates(e, earlier, scale)[0]
+        previous = _resized(previous, w, h)
+        if clicks == 0:
+            return [self._refined(e, pointed, previous), previous]
+        corrected = self._refined(e, pointed, previous)
+        newest = prompt.points[-1] * scale
+        return [near_the_click(previous, corrected, newest, bool(prompt.positive[-1])), corrected]
+
+    def _first(self, e: ClickEmbedding, pointed: Pointed) -> list[Mask]:
+        """Candidates for one click or one box: by colour, by the network started from that, and both together."""
+        h, w = e.image.shape[:2]
+        sh, sw = e.small.shape
+        small = pointed.scaled(sw / w, sh / h)
+        by_colour = colour_cut.first_cut(e.small, small.positive, small.negative, small.box)
+        by_colour = _resized(by_colour, w, h)
+        by_network = self._refined(e, pointed, by_colour)
+        if pointed.box is not None:
+            return [by_network, by_colour]
+        return [by_colour, by_network, by_colour | by_network]
+
+    def _refined(self, e: ClickEmbedding, pointed: Pointed, previous: Mask) -> Mask:
+        """The network's mask started from an earlier mask, its outline cut by colour."""
+        h, w = e.image.shape[:2]
+        soft = np.where(previous, _BELIEF, 1 - _BELIEF).astype(np.float32)
+        probability = passes.probabilities(self._loaded(), e.views, (0, 0, w, h), pointed, soft)
+        return self._cut(e, probability, pointed)
+
+    def _cut(self, e: ClickEmbedding, probability: Map, pointed: Pointed) -> Mask:
+        h, w = e.image.shape[:2]
+        image = _shrunk(e.image, _BAND_SIDE)
+        sh, sw = image.shape[:2]
+        small = cv2.resize(probability, (sw, sh))
+        there = pointed.scaled(sw / w, sh / h)
+        return _resized(colour_cut.band_cut(image, small, there.positive, there.negative), w, h)
+
+    def _loaded(self) -> ClickNetwork:
+        with self._lock:
+            if self._network is None:
+                network = ClickNetwork()
+                layers.load_weights(network, layers.WEIGHTS / "click_hybrid.safetensors")
+                self._network = network
+            return self._network
+
+
+def _shrunk(image: Image, side: int) -> Image:
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return image
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _resized(mask: Mask, width: int, height: int) -> Mask:
+    if mask.shape == (height, width):
+        return mask
+    return cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR) > 127
+
+
+def _ranked(masks: list[Mask]) -> Segmentation:
+    """The masks without repeats; each scored by how far the candidates agree with it, the first one leading."""
+    kept: list[Mask] = []
+    for mask in masks:
+        if all(_overlap(mask, other) < 0.98 for other in kept):
+            kept.append(mask)
+    agreement = [float(np.mean([_overlap(m, other) for other in masks])) for m in kept]
+    scores = np.minimum.accumulate(np.array(agreement))
+    return Segmentation(read_only(np.stack(kept), bool), read_only(scores, np.float64))
+
+
+def _overlap(a: Mask, b: Mask) -> float:
+    either = np.count_nonzero(a | b)
+    return np.count_nonzero(a & b) / either if either else 1.0
