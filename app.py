@@ -1,0 +1,271 @@
+"""Spatia Studio in the browser: layout and wiring. What happens is in editing.panels."""
+
+import argparse
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+import gradio as gr
+
+from editing.panels import parts, pictures
+from editing.panels.api import add_endpoints
+from editing.panels.desk import Studio
+from editing.panels.handlers import EXAMPLES, Handlers
+from editing.panels.page import Page, path_sentence
+from editing.panels.theme import studio_theme
+from editing.session import MAX_FRAMES, Shot
+from editing.tools import Choice
+from spatia_core.backends import registry
+from spatia_core.camera_path import BASE_NAMES
+
+HOUR = 3600
+MAX_UPLOAD = "620mb"
+"""A session file may be this large; photos and depth maps have their own, lower limits."""
+
+TITLE = """
+<header class="masthead"><h1>Spatia Studio</h1>
+<p>One photo becomes a 3D memory. Click a thing, delete or move it, and film the change.</p></header>
+"""
+
+
+def head(number: int, title: str, how: str) -> None:
+    """The heading of a step with its one-line instruction."""
+    gr.HTML(f'<div class="step"><span>{number}</span><h2>{title}</h2></div><p class="how">{how}</p>')
+
+
+def what_runs(choice: Choice) -> str:
+    """The backends of this installation and how far to trust them."""
+    return (
+        f'<p class="runs"><b>What runs here</b> depth {choice.depth} &middot; segmenter {choice.segmenter} &middot; '
+        f"generator {choice.generator} &middot; tracker {choice.tracker}, which trusts the camera. Depth from one "
+        "photo is layout-grade: good for small camera moves, not for measuring.</p>"
+    )
+
+
+def photo_step() -> dict[str, Any]:
+    """Step 1."""
+    head(1, "Open a photo", "Drop a photo here, or a session you saved. It stays in this tab's own folder.")
+    with gr.Row(elem_classes="split"):
+        with gr.Column(scale=5, min_width=280):
+            upload = gr.File(
+                file_types=["image", ".spatia"], show_label=False, height=150, elem_id="upload", label="Photo or session"
+            )
+            gr.HTML('<p class="how">Or pick an example:</p>')
+            examples = parts.strip("Example photos", pictures.example_strip(EXAMPLES), elem_id="examples")
+            with gr.Accordion("Options before opening: own depth map, lens, size", open=False, elem_id="options"):
+                depth = gr.File(label="Depth map (.npy, .npz, 16-bit .png in mm, .exr)", height=110, elem_id="depth")
+                lens = gr.File(label="Lens (.txt: fx fy cx cy, or a 3x3 matrix)", height=110, elem_id="lens")
+                size = gr.Textbox(label="Size of the clips", placeholder="832x480", max_lines=1, elem_id="size")
+        with gr.Column(scale=6, min_width=280):
+            first = parts.player("The initial clip appears here.", elem_id="first")
+            facts = gr.HTML("", elem_id="facts")
+    return {"upload": upload, "examples": examples, "facts": facts, "first": first} | {
+        "_depth": depth,
+        "_lens": lens,
+        "_size": size,
+    }
+
+
+def select_step() -> dict[str, Any]:
+    """Step 2, beside the stage."""
+    head(2, "Click the thing", "One click is often enough. Add clicks, exclude with &minus;, or drag a box.")
+    candidates = parts.strip("Other masks for these clicks", elem_id="candidates")
+    with gr.Row(elem_classes="buttons"):
+        take_back = gr.Button("Take back", size="sm", interactive=False, elem_id="take-back")
+        start_over = gr.Button("Start over", size="sm", interactive=False, elem_id="start-over")
+    grow = gr.Slider(-30, 30, value=0, step=1, label="Grow or shrink, pixels", interactive=False, elem_id="grow")
+    gr.HTML('<p class="how">Put together with the next clicks:</p>')
+    with gr.Row(elem_classes="buttons"):
+        join = gr.Button("Add", size="sm", interactive=False, elem_id="join")
+        cut = gr.Button("Cut out", size="sm", interactive=False, elem_id="cut")
+        overlap = gr.Button("Overlap", size="sm", interactive=False, elem_id="overlap")
+    return {
+        "candidates": candidates,
+        "take_back": take_back,
+        "start_over": start_over,
+        "grow": grow,
+        "join": join,
+        "cut": cut,
+        "overlap": overlap,
+    }
+
+
+def change_step() -> dict[str, Any]:
+    """Step 3, beside the stage."""
+    head(3, "Delete or move it", "What was behind is filled in. To move: choose Drag above the picture, or type numbers.")
+    delete = gr.Button("Delete", variant="primary", interactive=False, elem_id="delete")
+    with gr.Row(elem_classes="numbers"):
+        x, y, z = (
+            gr.Number(0, label=label, step=0.05, minimum=-20, maximum=20, interactive=False, min_width=72, elem_id=name)
+            for name, label in (("x", "x right"), ("y", "y down"), ("z", "z away"))
+        )
+    on_ground = gr.Checkbox(True, label="Keep it on the ground", interactive=False, elem_id="on-ground")
+    gr.HTML('<p class="how">1 is the middle distance of the scene.</p>')
+    move = gr.Button("Move it here", variant="primary", interactive=False, elem_id="move")
+    return {"delete": delete, "x": x, "y": y, "z": z, "on_ground": on_ground, "move": move}
+
+
+def film_step() -> dict[str, Any]:
+    """Step 4."""
+    head(4, "Regenerate", "Films the memory again as it is now. Choose another camera if you like.")
+    shot = Shot()
+    with gr.Row(elem_classes="camera"):
+        names = [(n.replace("-", " ").capitalize(), n) for n in BASE_NAMES]
+        with gr.Column(scale=3, min_width=220):
+            path = gr.Dropdown(names, value=shot.path, label="Camera move", elem_id="path")
+            back = gr.Checkbox(False, label="And back to the first view", elem_id="back")
+        amount = gr.Slider(0.1, 3, value=shot.amount, step=0.1, label="Amount", min_width=160, elem_id="amount")
+        frames = gr.Slider(
+            2, MAX_FRAMES, value=shot.frames, step=1, label="Frames (24 a second)", min_width=160, elem_id="frames"
+        )
+        seed = gr.Number(shot.seed, label="Seed", precision=0, min_width=80, elem_id="seed")
+    says = gr.HTML(path_sentence(shot.path), elem_id="path-says")
+    with gr.Row(elem_classes="buttons"):
+        regenerate = gr.Button("Regenerate", variant="primary", interactive=False, elem_id="regenerate")
+        trajectory = gr.UploadButton(
+            "Use a trajectory file", file_types=[".txt", ".json"], variant="secondary", elem_id="trajectory"
+        )
+    keys = ("path", "back", "amount", "frames", "seed", "path_says", "regenerate", "trajectory")
+    return dict(zip(keys, (path, back, amount, frames, seed, says, regenerate, trajectory), strict=True))
+
+
+def compare_step() -> dict[str, Any]:
+    """Step 5."""
+    head(5, "Compare and take home", "Both clips play in step, with the same camera and seed.")
+    result = parts.player("Your clip appears here, and the edited one beside it.", elem_id="result")
+    trust = gr.HTML("", elem_id="trust")
+    with gr.Row(elem_classes="buttons"):
+        made = {
+            f"save_{what}": gr.Button(label, interactive=False, elem_id=f"save-{what}")
+            for what, label in (
+                ("clip", "Clip (.mp4)"),
+                ("pair", "Before and after (.mp4)"),
+                ("memory", "Memory (.ply)"),
+                ("session", "Session (.spatia)"),
+            )
+        }
+    return made | {"result": result, "trust": trust}
+
+
+def dock() -> dict[str, Any]:
+    """The line that stays in sight: what is going on, undo, redo, cancel."""
+    with gr.Row(elem_id="dock"):
+        message = gr.HTML("", elem_id="message")
+        undo = gr.Button("Undo", size="sm", interactive=False, elem_id="undo", min_width=80)
+        redo = gr.Button("Redo", size="sm", interactive=False, elem_id="redo", min_width=80)
+        cancel = gr.Button("Cancel", size="sm", variant="stop", interactive=False, elem_id="cancel", min_width=80)
+    return {"message": message, "undo": undo, "redo": redo, "cancel": cancel}
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """The page, wired."""
+    with gr.Blocks(title="Spatia Studio", delete_cache=(HOUR, 6 * HOUR), analytics_enabled=False) as blocks:
+        desk = gr.State(None, delete_callback=lambda d: d and d.leave())
+        gr.HTML(TITLE + what_runs(studio.choice))
+        with gr.Column(elem_classes="card"):
+            made = photo_step()
+        with gr.Row(elem_classes="card split"):
+            with gr.Column(scale=7, min_width=300):
+                stage = parts.stage(elem_id="stage")
+            with gr.Column(scale=4, min_width=260):
+                made |= select_step() | change_step()
+        with gr.Column(elem_classes="card"):
+            made |= film_step()
+        with gr.Column(elem_classes="card"):
+            made |= compare_step()
+        made |= dock()
+        opening = [made.pop(f"_{name}") for name in ("depth", "lens", "size")]
+        page = Page(desk=desk, stage=stage, **made)
+        wire(page, Handlers(studio, page), opening)
+        add_endpoints(studio, desk)
+    return blocks
+
+
+def wire(page: Page, h: Handlers, opening: Sequence[Any]) -> None:
+    """Which event calls which handler."""
+    hidden: dict[str, Any] = {"outputs": page.outputs, "api_visibility": "private"}
+    work = hidden | {"concurrency_id": "work", "concurrency_limit": 2, "show_progress_on": page.message}
+    quick = hidden | {"concurrency_limit": 8, "show_progress": "hidden"}
+    newest = quick | {"trigger_mode": "always_last"}
+    each = quick | {"trigger_mode": "multiple"}
+    gr.on(None, h.start, None, **quick)
+    page.upload.upload(h.open, [page.desk, page.upload, *opening, *page.shot], **work)
+    page.examples.pick(h.example, [page.desk, opening[-1], *page.shot], **work)
+    page.stage.point(h.point, page.desk, **each)
+    page.stage.frame(h.frame, page.desk, **each)
+    page.stage.aim(h.aim, page.desk, **work)
+    page.stage.drag(h.drag, page.desk, **newest)
+    page.stage.drop(h.drop, page.desk, **newest)
+    page.candidates.pick(h.choose, page.desk, **each)
+    page.grow.release(h.grow, [page.desk, page.grow], **newest)
+    for name in ("take_back", "start_over", "join", "cut", "overlap", "undo", "redo"):
+        getattr(page, name).click(getattr(h, name), page.desk, **quick)
+    move = [page.desk, page.x, page.y, page.z, page.on_ground]
+    for field in (page.x, page.y, page.z, page.on_ground):
+        field.input(h.numbers, move, **newest)
+    page.delete.click(h.delete, page.desk, **work)
+    page.move.click(h.move, page.desk, **work)
+    page.path.input(h.named, [page.desk, page.path, page.back], **newest)
+    page.back.input(h.describe, [page.desk, page.path, page.back], **newest)
+    page.trajectory.upload(h.trajectory, [page.desk, page.trajectory, *page.shot], **quick)
+    page.regenerate.click(h.regenerate, [page.desk, *page.shot], **work)
+    page.cancel.click(h.cancel, page.desk, page.message, queue=False, api_visibility="private")
+    wire_downloads(page, h.save)
+
+
+def wire_downloads(page: Page, save: Callable[[str], Callable[..., Any]]) -> None:
+    """Each download is written when it is asked for, then handed to the browser."""
+    file = gr.File(visible="hidden", elem_id="handed")
+    for what in ("clip", "pair", "memory", "session"):
+        getattr(page, f"save_{what}").click(
+            save(what),
+            page.desk,
+            [file, page.message],
+            concurrency_id="work",
+            show_progress_on=page.message,
+            api_visibility="private",
+        ).then(None, file, None, js=parts.HAND_OVER, api_visibility="private")
+
+
+def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
+    p.add_argument("--port", type=int, default=None, help="default: GRADIO_SERVER_PORT, or a free one from 7860")
+    p.add_argument("--share", action="store_true", help="a public link through Gradio's servers; off unless asked for")
+    for kind, default in asdict(Choice()).items():
+        p.add_argument(f"--{kind}-backend", default=default, choices=registry.names(kind))
+    return p.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The app runs until it is stopped."""
+    args = arguments(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    choice = Choice(args.depth_backend, args.segmenter_backend, args.generator_backend, args.tracker_backend)
+    with tempfile.TemporaryDirectory(prefix="spatia-studio-") as folder:
+        studio = Studio(Path(folder), choice)
+        threading.Thread(target=studio.warm, daemon=True).start()
+        blocks = build(studio).queue(max_size=40, default_concurrency_limit=8)
+        blocks.launch(
+            server_name=args.host,
+            server_port=args.port,
+            share=args.share,
+            allowed_paths=[folder],
+            max_file_size=MAX_UPLOAD,
+            theme=studio_theme(),
+            css_paths=parts.WEB / "app.css",
+            footer_links=["api", "gradio"],
+            ssr_mode=False,
+        )
+
+
+if __name__ == "__main__":
+    main()

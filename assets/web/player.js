@@ -1,0 +1,131 @@
+// The player: one or two clips of the same camera, in step, behind one play button and one scrubber.
+//
+// In: props.value = { clips: [{label, url}], fps, frames, title }   (see editing/panels/pictures.py)
+
+function mountPlayer(element, props, watch) {
+  const $ = (s) => element.querySelector(s);
+  const screen = $(".player-screen"), play = $(".player-play"), scrub = $(".player-scrub"), time = $(".player-time");
+  const wipe = $(".player-wipe"), views = $(".player-views");
+  let videos = [], urls = [], shown = "", fps = 24, frames = 1, scrubbing = false;
+
+  const master = () => videos[0];
+  const frameNow = () => Math.min(frames - 1, Math.floor(master().currentTime * fps + 0.01));
+  const each = (f) => videos.forEach(f);
+
+  // --- in step -------------------------------------------------------------------------------------------------
+  function seek(frame) {
+    // the middle of a frame: no rounding can show its neighbour
+    each((m) => (m.currentTime = (frame + 0.5) / fps));
+    label(frame);
+  }
+
+  function label(frame) {
+    scrub.value = frame;
+    time.textContent = `${frame + 1} / ${frames}`;
+  }
+
+  function tick() {
+    if (!videos.length || master().paused || !element.isConnected) return;
+    const t = master().currentTime;
+    each((m) => m !== master() && Math.abs(m.currentTime - t) > 0.6 / fps && (m.currentTime = t));
+    if (!scrubbing) label(frameNow());
+    requestAnimationFrame(tick);
+  }
+
+  function start() {
+    each((m) => (m.currentTime = master().currentTime));
+    Promise.all(videos.map((m) => m.play())).then(tick).catch(() => {});
+    face(true);
+  }
+
+  function stop() {
+    each((m) => m.pause());
+    face(false);
+  }
+
+  function face(playing) {
+    play.textContent = playing ? "\u275a\u275a" : "\u25b6";
+    play.setAttribute("aria-label", playing ? "Pause" : "Play");
+  }
+
+  function again() {
+    each((m) => (m.currentTime = 0));
+    start();
+  }
+
+  // --- loading -------------------------------------------------------------------------------------------------
+  async function clip({ label, url }, position) {
+    const figure = document.createElement("figure");
+    figure.className = `player-clip clip-${position}`;
+    const video = document.createElement("video");
+    Object.assign(video, { muted: true, playsInline: true, preload: "auto" });
+    video.setAttribute("aria-label", `${label} clip`);
+    const caption = document.createElement("figcaption");
+    caption.textContent = label;
+    figure.append(video, caption);
+    // the whole file is small; from memory it can be scrubbed without waiting
+    const blob = await (await fetch(url)).blob();
+    video.src = URL.createObjectURL(blob);
+    await new Promise((done) => ((video.onloadeddata = done), (video.onerror = done)));
+    return { figure, video };
+  }
+
+  async function update() {
+    const v = props.value;
+    const key = v && v.clips ? v.clips.map((c) => c.url).join("|") : "";
+    element.classList.toggle("empty", !key);
+    if (key === shown) return;
+    shown = key;
+    if (videos.length) stop();
+    if (!key) {
+      screen.replaceChildren();
+      videos = [];
+      return;
+    }
+    const loaded = await Promise.all(v.clips.map((c, i) => clip(c, i)));
+    if (shown !== key) return;
+    urls.forEach((u) => URL.revokeObjectURL(u));
+    ({ fps, frames } = v);
+    videos = loaded.map((c) => c.video);
+    urls = videos.map((m) => m.src);
+    screen.replaceChildren(...loaded.map((c) => c.figure));
+    element.classList.toggle("pair", videos.length > 1);
+    scrub.max = frames - 1;
+    master().onended = again;
+    label(0);
+    const quiet = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
+    if (quiet) seek(0), face(false);
+    else again();
+  }
+
+  // --- controls ------------------------------------------------------------------------------------------------
+  play.onclick = () => videos.length && (master().paused ? start() : stop());
+  scrub.oninput = () => {
+    scrubbing = true;
+    stop();
+    seek(Number(scrub.value));
+  };
+  scrub.onchange = () => (scrubbing = false);
+
+  function view(name) {
+    element.dataset.view = name;
+    for (const b of views.children) b.setAttribute("aria-pressed", b.dataset.view === name);
+  }
+  for (const b of views.children) b.onclick = () => view(b.dataset.view);
+
+  // The wipe: the edited clip lies on the original and is cut at the line; the slider carries the keyboard.
+  const cut = (share) => screen.style.setProperty("--cut", `${share}%`);
+  wipe.oninput = () => cut(wipe.value);
+  screen.addEventListener("pointerdown", (e) => element.dataset.view === "wipe" && (screen.setPointerCapture(e.pointerId), slide(e)));
+  screen.addEventListener("pointermove", (e) => screen.hasPointerCapture(e.pointerId) && slide(e));
+  function slide(e) {
+    const r = screen.getBoundingClientRect();
+    wipe.value = Math.min(100, Math.max(0, ((e.clientX - r.left) / r.width) * 100));
+    cut(wipe.value);
+  }
+
+  cut(50);
+  view("side");
+  watch("value", update);
+  update();
+}

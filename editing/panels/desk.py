@@ -1,0 +1,170 @@
+"""One browser tab's place of work: its session, a lock around it, and a stop button that works."""
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from editing.opening import Opening
+from editing.project_file import open_project
+from editing.session import Session, Shot
+from editing.tools import Choice, tools
+from spatia_core.backends.pool import Pool
+from spatia_core.backends.protocols import Progress
+from spatia_core.errors import Cancelled, InvalidInput, SpatiaError
+from spatia_core.memory import SpatialMemory
+
+log = logging.getLogger(__name__)
+
+STILL_WORKING = "The last step is still being worked on. Wait for it, or press Cancel."
+SESSION_FILE = ".spatia"
+
+
+@dataclass
+class Studio:
+    """What all tabs share: the backends and the folder that their own folders lie in. No one's data."""
+
+    root: Path
+    """Only this folder is served."""
+    choice: Choice = field(default_factory=Choice)
+    pool: Pool = field(default_factory=Pool)
+
+    def session(self) -> Session:
+        """A new session in a folder that nobody can guess."""
+        return Session(tools(self.pool, self.choice), self.root / secrets.token_urlsafe(18))
+
+    def warm(self) -> None:
+        """The backends are loaded; meant for a thread at launch, so that the first photo need not wait for it."""
+        started = time.perf_counter()
+        try:
+            tools(self.pool, self.choice)
+        except SpatiaError as e:
+            log.warning("%s", e)
+        log.info("backends loaded in %.1f s", time.perf_counter() - started)
+
+
+class Desk:
+    """The state of one tab. Handlers change the session only inside `quick` and `long`."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self.offset = (0.0, 0.0, 0.0)
+        """The move that is being tried out, median depths."""
+        self.on_ground = True
+        self.preview: str | None = None
+        """The picture of that move, as a data URL."""
+        self.target: tuple[float, float] | None = None
+        """Working pixel the thing was dragged to."""
+        self.trajectory: str | None = None
+        """A trajectory file in place of a named camera move."""
+        self.picture: tuple[SpatialMemory, str] | None = None
+        """A memory and the address of its picture, so that it is written once."""
+        self._session: Session | None = None
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._left = False
+
+    def __deepcopy__(self, memo: dict[int, object]) -> "Desk":
+        """A desk is a place: it cannot be doubled."""
+        return self
+
+    @property
+    def ready(self) -> bool:
+        """True when a photo is open."""
+        return self._session is not None
+
+    @property
+    def session(self) -> Session:
+        """The session; raises InvalidInput before a photo was opened."""
+        if self._session is None:
+            raise InvalidInput("Open a photo first.")
+        return self._session
+
+    # --- taking turns ----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def quick(self, wait: float = 3.0) -> Iterator[Session]:
+        """The session to oneself for a moment; raises InvalidInput while something longer is under way."""
+        session = self.session
+        if not self._lock.acquire(timeout=wait):
+            raise InvalidInput(STILL_WORKING)
+        try:
+            yield session
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def long(self, progress: Progress) -> Iterator[Progress]:
+        """The desk to oneself for longer; the progress handed out raises Cancelled once `cancel` was called."""
+        if not self._lock.acquire(blocking=False):
+            raise InvalidInput(STILL_WORKING)
+        self._stop.clear()
+
+        def told(share: float, doing: str) -> None:
+            if self._stop.is_set():
+                raise Cancelled("Cancelled. Nothing was changed.")
+            progress(share, doing)
+
+        try:
+            told(0.0, "Starting")
+            yield told
+        finally:
+            self._lock.release()
+
+    def cancel(self) -> bool:
+        """Asks the work under way to stop; False when there is none."""
+        self._stop.set()
+        return self._lock.locked()
+
+    # --- photo in, clips out ---------------------------------------------------------------------------------------
+
+    def open(self, opening: Opening, shot: Shot, progress: Progress) -> None:
+        """The tab starts anew with this photo or session file and its first clip, or stays wholly as it was."""
+        with self.long(progress) as told:
+            new = self.studio.session()
+            try:
+                if isinstance(opening.photo, str) and opening.photo.lower().endswith(SESSION_FILE):
+                    told(0.1, "Reading the session")
+                    open_project(new, opening.photo)
+                else:
+                    new.open(opening, lambda s, d: told(0.5 * s, d))
+                told(0.5, "Filming")
+                new.generate(shot, lambda s, d: told(0.5 + 0.5 * s, d))
+                # undo ends here: there is nothing to see before the first clip
+                new.begin(new.source, new.state)
+            except BaseException:
+                new.close()
+                raise
+            old, self._session = self._session, new
+            self.forget_move()
+            self.picture = self.trajectory = None
+            if old is not None:
+                old.close()
+            if self._left:
+                new.close()
+
+    def generate(self, shot: Shot, progress: Progress) -> None:
+        """Clips of the present state on this shot's camera path."""
+        session = self.session
+        with self.long(progress) as told:
+            session.generate(shot, told)
+
+    def forget_move(self) -> None:
+        """No move is being tried out any more."""
+        self.offset, self.preview, self.target, self.on_ground = (0.0, 0.0, 0.0), None, None, True
+
+    def leave(self) -> None:
+        """The tab is gone: work stops and its files are removed, after the work under way has noticed."""
+        self._left = True
+        self._stop.set()
+        threading.Thread(target=self._clear_away, daemon=True).start()
+
+    def _clear_away(self) -> None:
+        with self._lock:
+            if self._session is not None:
+                self._session.close()
+                self._session = None

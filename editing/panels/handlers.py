@@ -1,0 +1,383 @@
+"""What happens when something on the page is clicked. Every handler returns the page as it is afterwards."""
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from editing import views
+from editing.opening import Opening, parse_size
+from editing.panels import pictures
+from editing.panels.desk import Desk, Studio
+from editing.panels.page import Page, Updates, note, path_sentence
+from editing.project_file import save_project
+from editing.session import Session, Shot
+from spatia_core.backends.protocols import Progress
+from spatia_core.camera_path import BASE_NAMES
+from spatia_core.errors import Cancelled, InvalidInput, SpatiaError
+
+log = logging.getLogger(__name__)
+
+UNEXPECTED = "Something went wrong on our side, and nothing was changed. Please try again."
+EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
+
+Step = Callable[[Progress], str]
+"""Does the work and says in one sentence what is true now."""
+
+
+def shot_of(desk: Desk | None, path: Any, back: Any, amount: Any, frames: Any, seed: Any) -> Shot:
+    """The shot that the camera controls describe; raises InvalidInput for empty or foreign values."""
+    path = path or BASE_NAMES[0]  # the list is empty while a trajectory file is used
+    if path not in BASE_NAMES:
+        raise InvalidInput(f"Choose a camera move from the list, not {path!r}.")
+    try:
+        numbers = float(amount), int(frames), int(seed)
+    except (TypeError, ValueError):
+        raise InvalidInput("Amount, frames and seed must be numbers; one of them is empty.") from None
+    name = f"{path}-and-back" if back else str(path)
+    if desk is not None and desk.trajectory is not None:
+        name = desk.trajectory
+    return Shot(name, numbers[1], numbers[0], numbers[2])
+
+
+def offset_of(x: Any, y: Any, z: Any) -> tuple[float, float, float]:
+    """The move in the three number fields; an empty field is 0."""
+    return float(x or 0), float(y or 0), float(z or 0)
+
+
+class Handlers:
+    """The page's events, bound to the page's components."""
+
+    def __init__(self, studio: Studio, page: Page) -> None:
+        self.studio = studio
+        self.page = page
+
+    # --- frame around everything -------------------------------------------------------------------------------------
+
+    def _wrong(self, error: Exception) -> dict[str, Any]:
+        """The error as a line for the dock; unexpected ones are logged and described plainly."""
+        if isinstance(error, Cancelled):
+            gr.Info(str(error), duration=4)
+            return note(str(error))
+        if isinstance(error, SpatiaError):
+            text = str(error)
+        else:
+            log.error("unexpected error", exc_info=error)
+            text = UNEXPECTED
+        gr.Warning(text, duration=12, title="That did not work")
+        return note(text, "wrong")
+
+    def _long(self, desk: Desk, doing: str, work: Step, progress: gr.Progress) -> Iterator[Updates]:
+        yield self.page.busy(doing)
+        try:
+            said: Any = work(lambda share, what: progress(share, desc=what))
+        except Exception as e:
+            said = self._wrong(e)
+        try:
+            yield self.page.shown(desk, said)
+        except Exception as e:  # the tab may have been closed meanwhile
+            yield {self.page.message: self._wrong(e)}
+
+    def _quick(self, desk: Desk | None, work: Callable[[Session], str], whole: bool = False) -> Updates:
+        try:
+            if desk is None:
+                raise InvalidInput("Open a photo first.")
+            with desk.quick() as session:
+                said = work(session)
+                return self.page.shown(desk, said) if whole else self.page.selected(desk, said)
+        except Exception as e:
+            line = self._wrong(e)
+            # the picture may hold a click that was not accepted: show it as it is
+            return self.page.selected(desk, line) if desk is not None and desk.ready else {self.page.message: line}
+
+    # --- 1 photo -------------------------------------------------------------------------------------------------
+
+    def start(self) -> Updates:
+        """A new tab."""
+        return self.page.shown(Desk(self.studio), "Open a photo or pick an example to begin.")
+
+    def open(
+        self,
+        desk: Desk | None,
+        file: str | None,
+        depth: str | None,
+        lens: str | None,
+        size: str | None,
+        path: Any,
+        back: Any,
+        amount: Any,
+        frames: Any,
+        seed: Any,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Iterator[Updates]:
+        """A photo or a saved session."""
+        desk = desk or Desk(self.studio)
+
+        def work(told: Progress) -> str:
+            if file is None:
+                raise InvalidInput("Choose a photo first.")
+            opening = Opening(file, depth, lens, parse_size(size) if size and size.strip() else None)
+            desk.open(opening, shot_of(None, path, back, amount, frames, seed), told)
+            return "The memory is built. Now click on the thing you want to change."
+
+        yield from self._long(desk, "Opening", work, progress)
+        if not path:
+            yield {self.page.path: BASE_NAMES[0]} | self.describe(desk, BASE_NAMES[0], bool(back))
+
+    def example(
+        self,
+        desk: Desk | None,
+        size: str | None,
+        path: Any,
+        back: Any,
+        amount: Any,
+        frames: Any,
+        seed: Any,
+        event: gr.EventData,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Iterator[Updates]:
+        """One of the shipped photos."""
+        names = {p.name: str(p) for p in EXAMPLES.glob("*.jpg")}
+        file = names.get(str(event._data.get("name")))
+        yield from self.open(desk, file, None, None, size, path, back, amount, frames, seed, progress)
+
+    # --- 2 select ------------------------------------------------------------------------------------------------
+
+    def _select(self, desk: Desk | None, change: Callable[[Session], object], said: str = "") -> Updates:
+        def work(session: Session) -> str:
+            change(session)
+            assert desk is not None
+            desk.forget_move()
+            mask = session.picking.mask
+            if said or mask is None or not mask.any():
+                return said or "Nothing is selected."
+            return f"{mask.mean():.1%} of the picture is selected. Refine it, or go on to step 3."
+
+        return self._quick(desk, work)
+
+    def point(self, desk: Desk | None, event: gr.EventData) -> Updates:
+        """A click on the stage."""
+        d = event._data
+        return self._select(desk, lambda s: s.click(float(d["x"]), float(d["y"]), bool(d["positive"])))
+
+    def frame(self, desk: Desk | None, event: gr.EventData) -> Updates:
+        """A box on the stage."""
+        d = event._data
+        return self._select(desk, lambda s: s.box(*(float(d[k]) for k in ("x0", "y0", "x1", "y1"))))
+
+    def choose(self, desk: Desk | None, event: gr.EventData) -> Updates:
+        """Another candidate mask."""
+        return self._select(desk, lambda s: s.choose(int(event._data["name"])))
+
+    def grow(self, desk: Desk | None, pixels: float) -> Updates:
+        """A wider or narrower selection."""
+        return self._select(desk, lambda s: s.grow(int(pixels or 0)))
+
+    def take_back(self, desk: Desk | None) -> Updates:
+        """One click less."""
+        return self._select(desk, lambda s: s.take_back())
+
+    def start_over(self, desk: Desk | None) -> Updates:
+        """No selection."""
+        return self._select(desk, lambda s: s.select_nothing())
+
+    def join(self, desk: Desk | None) -> Updates:
+        """The next clicks add to the selection."""
+        return self._select(desk, lambda s: s.combine_next("add"), "Click on the next thing: it is added.")
+
+    def cut(self, desk: Desk | None) -> Updates:
+        """The next clicks are cut out of the selection."""
+        return self._select(desk, lambda s: s.combine_next("subtract"), "Click on what is to be cut out.")
+
+    def overlap(self, desk: Desk | None) -> Updates:
+        """The next clicks keep only what both selections share."""
+        return self._select(desk, lambda s: s.combine_next("intersect"), "Click: only the overlap is kept.")
+
+    # --- 3 change ------------------------------------------------------------------------------------------------
+
+    def aim(self, desk: Desk | None, progress: gr.Progress = gr.Progress()) -> Updates:  # noqa: B008
+        """The place is cleared in advance, so that dragging is quick."""
+
+        def work(session: Session) -> str:
+            progress(0.3, desc="Completing what is behind it")
+            session.cleared()
+            return "Drag the thing to its new place, then press Move it here."
+
+        return self._quick(desk, work)
+
+    def drag(self, desk: Desk | None, event: gr.EventData) -> Updates:
+        """The thing as it would look under the pointer; dropped when the desk is taken."""
+        try:
+            assert desk is not None
+            with desk.quick(wait=0.05) as session:
+                self._try_move(desk, session, session.offset_to(float(event._data["x"]), float(event._data["y"])))
+                desk.target = (float(event._data["x"]), float(event._data["y"]))
+                return {self.page.stage: pictures.stage(desk)}
+        except (SpatiaError, AssertionError):
+            return {self.page.stage: gr.skip()}
+
+    def drop(self, desk: Desk | None, event: gr.EventData) -> Updates:
+        """The thing let go: the numbers say where it would stand."""
+
+        def work(session: Session) -> str:
+            assert desk is not None
+            x, y = float(event._data["x"]), float(event._data["y"])
+            lifted = (0.0, desk.offset[1], 0.0)
+            to = session.offset_to(x, y)
+            self._try_move(desk, session, (to[0], lifted[1], to[2]))
+            desk.target = (x, y)
+            return "This is how it would look. Press Move it here to keep it, or drag on."
+
+        return self._quick(desk, work)
+
+    def numbers(self, desk: Desk | None, x: Any, y: Any, z: Any, on_ground: bool) -> Updates:
+        """The preview of a move typed as numbers."""
+        try:
+            if desk is None or not desk.ready:
+                return {self.page.message: note("Open a photo first.")}
+            with desk.quick() as session:
+                desk.on_ground, desk.target = bool(on_ground), None
+                self._try_move(desk, session, offset_of(x, y, z))
+                return {
+                    self.page.stage: pictures.stage(desk),
+                    self.page.move: gr.update(interactive=any(desk.offset)),
+                    self.page.message: note("This is how it would look. Press Move it here to keep it."),
+                }
+        except Exception as e:
+            return {self.page.message: self._wrong(e)}
+
+    def _try_move(self, desk: Desk, session: Session, offset: tuple[float, float, float]) -> None:
+        rounded = (round(offset[0], 4), round(offset[1], 4), round(offset[2], 4))
+        desk.preview = pictures.jpeg(session.preview_move(rounded, desk.on_ground), 80)
+        desk.offset = rounded
+
+    def delete(self, desk: Desk | None, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
+        """The selected thing is gone."""
+        desk = desk or Desk(self.studio)
+
+        def work(told: Progress) -> str:
+            with desk.long(told):
+                told(0.3, "Completing what was behind it")
+                desk.session.delete()
+                desk.forget_move()
+            return "It is gone from the memory. Press Regenerate to see it in the clip."
+
+        yield from self._long(desk, "Deleting", work, progress)
+
+    def move(self, desk: Desk | None, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
+        """The selected thing stands where the preview shows it."""
+        desk = desk or Desk(self.studio)
+
+        def work(told: Progress) -> str:
+            with desk.long(told):
+                told(0.3, "Moving it")
+                desk.session.move(desk.offset, desk.on_ground)
+                desk.forget_move()
+            return "It stands in its new place. Press Regenerate to see it in the clip."
+
+        yield from self._long(desk, "Moving", work, progress)
+
+    def undo(self, desk: Desk | None) -> Updates:
+        """One step back."""
+        return self._step(desk, lambda s: s.undo(), "One step back.")
+
+    def redo(self, desk: Desk | None) -> Updates:
+        """One step forward."""
+        return self._step(desk, lambda s: s.redo(), "One step forward.")
+
+    def _step(self, desk: Desk | None, change: Callable[[Session], None], said: str) -> Updates:
+        def work(session: Session) -> str:
+            assert desk is not None
+            change(session)
+            desk.forget_move()
+            return said
+
+        return self._quick(desk, work, whole=True)
+
+    # --- 4 film --------------------------------------------------------------------------------------------------
+
+    def describe(self, desk: Desk | None, path: str | None, back: bool) -> Updates:
+        """The camera move in plain words."""
+        file = desk.trajectory if desk is not None else None
+        name = f"{path or BASE_NAMES[0]}-and-back" if back else path or BASE_NAMES[0]
+        return {self.page.path_says: path_sentence(name, file and Path(file).name)}
+
+    def trajectory(self, desk: Desk | None, file: str | None, *shot: Any) -> Updates:
+        """A trajectory file takes the place of the named move, if it can be read."""
+
+        def work(session: Session) -> str:
+            assert desk is not None
+            earlier, desk.trajectory = desk.trajectory, file
+            try:
+                path = session.path(shot_of(desk, *shot))
+            except Exception:
+                desk.trajectory = earlier
+                raise
+            return f"The camera follows {path.name}. Press Regenerate. Choose a move above to drop the file."
+
+        out = self._quick(desk, work)
+        if desk is None or desk.trajectory is None:
+            return out
+        return out | self.describe(desk, "", False) | {self.page.path: None}
+
+    def named(self, desk: Desk | None, path: str | None, back: bool) -> Updates:
+        """A named move takes the place of a trajectory file."""
+        if desk is not None:
+            desk.trajectory = None
+        return self.describe(desk, path, back)
+
+    def regenerate(
+        self,
+        desk: Desk | None,
+        path: Any,
+        back: Any,
+        amount: Any,
+        frames: Any,
+        seed: Any,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Iterator[Updates]:
+        """New clips of the present memory."""
+        desk = desk or Desk(self.studio)
+
+        def work(told: Progress) -> str:
+            desk.generate(shot_of(desk, path, back, amount, frames, seed), told)
+            desk.forget_move()
+            return "Done. Both clips have the same camera and seed." if desk.session.state.after else "Done."
+
+        yield from self._long(desk, "Filming", work, progress)
+
+    def cancel(self, desk: Desk | None) -> Updates:
+        """The work under way is asked to stop."""
+        stopping = desk is not None and desk.cancel()
+        return {self.page.message: note("Stopping" if stopping else "There is nothing to cancel.")}
+
+    # --- 5 files -------------------------------------------------------------------------------------------------
+
+    def save(self, what: str) -> Callable[..., Any]:
+        """A handler that writes one of the downloads and gives its path."""
+
+        def handler(desk: Desk | None, progress: gr.Progress = gr.Progress()) -> tuple[str | None, Any]:  # noqa: B008
+            try:
+                if desk is None:
+                    raise InvalidInput("Open a photo first.")
+                with desk.quick() as session:
+                    progress(0.3, desc="Writing the file")
+                    return str(saved(session, what)), note("The file is ready.")
+            except Exception as e:
+                return None, self._wrong(e)
+
+        return handler
+
+
+def saved(session: Session, what: str) -> Path:
+    """One of the downloads, written into the session's folder: clip, pair, memory or session."""
+    stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(session.source.name).stem)[:60] or "photo"
+    if what == "clip":
+        return views.newest(session).file
+    if what == "pair":
+        return views.before_after(session, session.folder / f"{stem}-before-after.mp4")
+    if what == "memory":
+        return views.export_memory(session, session.folder / f"{stem}-memory.ply")
+    return save_project(session, session.folder / f"{stem}.spatia")

@@ -1,0 +1,149 @@
+"""The page as named components, and the one function that shows a desk on them."""
+
+import html
+from dataclasses import dataclass, fields
+from typing import Any
+
+import gradio as gr
+
+from editing.panels import pictures
+from editing.panels.desk import Desk
+from spatia_core.camera_path import PATH_DESCRIPTIONS
+
+Updates = dict[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """Every component that a handler reads or changes."""
+
+    desk: gr.State
+    # 1 photo
+    upload: gr.File
+    examples: gr.HTML
+    facts: gr.HTML
+    first: gr.HTML
+    # 2 select
+    stage: gr.HTML
+    candidates: gr.HTML
+    grow: gr.Slider
+    take_back: gr.Button
+    start_over: gr.Button
+    join: gr.Button
+    cut: gr.Button
+    overlap: gr.Button
+    # 3 change
+    delete: gr.Button
+    x: gr.Number
+    y: gr.Number
+    z: gr.Number
+    on_ground: gr.Checkbox
+    move: gr.Button
+    # 4 film
+    path: gr.Dropdown
+    back: gr.Checkbox
+    amount: gr.Slider
+    frames: gr.Slider
+    seed: gr.Number
+    trajectory: gr.UploadButton
+    path_says: gr.HTML
+    regenerate: gr.Button
+    # 5 compare
+    result: gr.HTML
+    trust: gr.HTML
+    save_clip: gr.Button
+    save_pair: gr.Button
+    save_memory: gr.Button
+    save_session: gr.Button
+    # dock
+    message: gr.HTML
+    undo: gr.Button
+    redo: gr.Button
+    cancel: gr.Button
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What `shown`, `busy` and `said` may change."""
+        reads_only = ("examples", "amount", "frames", "seed")
+        return [getattr(self, f.name) for f in fields(self) if f.name not in reads_only]
+
+    @property
+    def shot(self) -> list[Any]:
+        """The components that say how to film."""
+        return [self.path, self.back, self.amount, self.frames, self.seed]
+
+    def buttons(self) -> list[gr.Button]:
+        """Everything that starts work."""
+        return [getattr(self, f.name) for f in fields(self) if f.type is gr.Button and f.name != "cancel"]
+
+    def busy(self, doing: str) -> Updates:
+        """The page while something longer is under way: nothing but Cancel can be pressed."""
+        off: Updates = {b: gr.update(interactive=False) for b in self.buttons()}
+        return off | {self.cancel: gr.update(interactive=True), self.message: note(doing, "working")}
+
+    def shown(self, desk: Desk, message: str | dict[str, Any] = "") -> Updates:
+        """The page for the desk's present state."""
+        note_ = message if isinstance(message, dict) else note(message)
+        out: Updates = {self.desk: desk, self.message: note_, self.cancel: gr.update(interactive=False)}
+        if not desk.ready:
+            return out | {b: gr.update(interactive=False) for b in self.buttons()}
+        session = desk.session
+        state = session.state
+        return (
+            out
+            | self._selecting(desk)
+            | self._history(desk)
+            | {
+                self.facts: pictures.facts(session),
+                self.first: pictures.player([("Initial clip", state.before)]),
+                self.result: pictures.player([("Original", state.before), ("Edited", state.after)]),
+                self.trust: pictures.trust(session) if state.before else "",
+                self.regenerate: gr.update(interactive=True),
+                self.save_clip: gr.update(interactive=state.before is not None),
+                self.save_pair: gr.update(interactive=state.after is not None),
+                self.save_memory: gr.update(interactive=True),
+                self.save_session: gr.update(interactive=True),
+            }
+        )
+
+    def selected(self, desk: Desk, message: str | dict[str, Any] = "") -> Updates:
+        """What changes on the page with the selection alone."""
+        return self._selecting(desk) | {self.message: message if isinstance(message, dict) else note(message)}
+
+    def _selecting(self, desk: Desk) -> Updates:
+        picking = desk.session.picking
+        stage = pictures.stage(desk)
+        some = stage is not None and stage["mask"] is not None
+        touched = bool(picking.clicks or picking.box or picking.base is not None)
+        x, y, z = desk.offset
+        return {
+            self.stage: stage,
+            self.candidates: pictures.candidates(desk.session),
+            self.grow: gr.update(value=picking.grow, interactive=some),
+            self.take_back: gr.update(interactive=touched),
+            self.start_over: gr.update(interactive=touched),
+            **{b: gr.update(interactive=some) for b in (self.join, self.cut, self.overlap, self.delete)},
+            **{n: gr.update(value=v, interactive=some) for n, v in ((self.x, x), (self.y, y), (self.z, z))},
+            self.on_ground: gr.update(value=desk.on_ground, interactive=some),
+            self.move: gr.update(interactive=some and any(desk.offset)),
+        }
+
+    def _history(self, desk: Desk) -> Updates:
+        history = desk.session.history
+        back = f"Undo: {history.label}" if history.can_undo else "Undo"
+        on = f"Redo: {history.states[history.at + 1][0]}" if history.can_redo else "Redo"
+        return {
+            self.undo: gr.update(value=back, interactive=history.can_undo),
+            self.redo: gr.update(value=on, interactive=history.can_redo),
+        }
+
+
+def note(text: str, kind: str = "said") -> dict[str, Any]:
+    """One line in the dock; kind is said, working or wrong."""
+    return gr.update(value=f'<p class="note {kind}" role="status">{html.escape(text)}</p>')
+
+
+def path_sentence(name: str, trajectory: str | None = None) -> str:
+    """What the camera will do, as HTML."""
+    says = f"The camera follows the file {trajectory}." if trajectory else PATH_DESCRIPTIONS[name].capitalize() + "."
+    return f'<p class="how">{html.escape(says)}</p>'

@@ -1,0 +1,85 @@
+"""The page's own components: HTML with a little JavaScript of ours, no outside request."""
+
+import html
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+WEB = Path(__file__).parents[2] / "assets" / "web"
+
+_STAGE = """
+<div class="stage-tools" role="group" aria-label="Tools"></div>
+<div class="stage-frame" tabindex="0" role="application" data-mode="add"
+     aria-label="The picture. Arrow keys move a crosshair, Enter clicks, Shift+Enter excludes, Escape cancels.">
+  <img class="stage-image" alt="The scene as the memory holds it" draggable="false">
+  <img class="stage-preview" alt="The scene after the move" draggable="false" hidden>
+  <canvas></canvas>
+</div>
+<p class="stage-hint" aria-live="polite"></p>
+<p class="placeholder">Your picture appears here once a photo is open.</p>
+"""
+
+_PLAYER = """
+<div class="player-views" role="group" aria-label="View">
+  <button type="button" data-view="side">Side by side</button><button type="button" data-view="wipe">Wipe</button>
+</div>
+<div class="player-stage">
+  <div class="player-screen"></div>
+  <input class="player-wipe" type="range" min="0" max="100" value="50" step="0.5" aria-label="Wipe position">
+</div>
+<div class="player-bar">
+  <button type="button" class="player-play" aria-label="Play">&#9654;</button>
+  <input class="player-scrub" type="range" min="0" max="1" value="0" step="1" aria-label="Frame">
+  <output class="player-time"></output>
+</div>
+<p class="placeholder">PLACEHOLDER</p>
+"""
+
+_STRIP = """
+<div class="strip" role="group" aria-label="${strip_label}">
+{{#each value}}<button type="button" data-name="{{name}}" aria-pressed="{{chosen}}" title="{{label}}">
+<img src="{{image}}" alt=""><span>{{label}}</span></button>{{/each}}
+</div>
+"""
+
+_PICK = """
+element.addEventListener('click', (e) => {
+  const b = e.target.closest('button');
+  if (b) trigger('pick', { name: b.dataset.name });
+});
+"""
+
+
+def _script(name: str) -> str:
+    return (WEB / name).read_text(encoding="utf-8")
+
+
+def stage(**props: Any) -> gr.HTML:
+    """The picture that is clicked on; events point, frame, aim, drag, drop."""
+    js = _script("stage.js") + "\nmountStage(element, props, trigger, watch);"
+    return gr.HTML(None, html_template=_STAGE, js_on_load=js, elem_classes="stage", **props)
+
+
+def player(placeholder: str, **props: Any) -> gr.HTML:
+    """One or two clips in step."""
+    js = _script("player.js") + "\nmountPlayer(element, props, watch);"
+    template = _PLAYER.replace("PLACEHOLDER", html.escape(placeholder))
+    return gr.HTML(None, html_template=template, js_on_load=js, elem_classes="player", **props)
+
+
+def strip(label: str, value: list[dict[str, Any]] | None = None, **props: Any) -> gr.HTML:
+    """A row of small pictures to pick from; event pick."""
+    return gr.HTML(value or [], html_template=_STRIP, js_on_load=_PICK, strip_label=label, **props)
+
+
+HAND_OVER = """(file) => {
+  if (!file) return;
+  const link = document.createElement('a');
+  link.href = file.url;
+  link.download = file.orig_name || file.path.split('/').pop();
+  document.body.append(link);
+  link.click();
+  link.remove();
+}"""
+"""Client side: the browser saves the file that a handler has just written."""
