@@ -10,7 +10,7 @@ from editing.selection import checked, edge_width, grown, lift_mask, points_unde
 from spatia_core import se3
 from spatia_core.arrays import Mask, read_only
 from spatia_core.camera import Camera
-from spatia_core.completion import MARGIN, complete_view
+from spatia_core.completion import MARGIN, complete_hole
 from spatia_core.depth_edges import stand_up
 from spatia_core.errors import InvalidInput
 from spatia_core.fusion import lift
@@ -96,7 +96,7 @@ def clear(memory: SpatialMemory, camera: Camera, mask: Mask) -> Cleared:
     left = memory.without(gone)
     if not len(left):
         raise InvalidInput("The selection covers everything that is known. Select one thing and keep its surroundings.")
-    completed = complete_view(left, wide, hole)
+    completed = complete_hole(left, wide, hole)
     background = render(completed.cloud, camera)
     depth = np.where(np.isfinite(background.depth), background.depth, seen.depth)
     solid = stand_up(np.where(pixels, seen.depth, depth), pixels)

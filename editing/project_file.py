@@ -95,6 +95,7 @@ def save_project(session: Session, file: PathLike) -> Path:
         for i, view in enumerate(state.memory.keyframes):
             z.writestr(f"keyframes/{i}.png", _png(view.image))
             z.writestr(f"keyframes/{i}.npy", _npy(view.depth))
+            z.writestr(f"keyframes/{i}-sky.png", _png(view.sky))
         for name, memory in (("original", state.original), ("memory", state.memory)):
             for field in _CLOUD:
                 z.writestr(f"{name}/{field}.npy", _npy(getattr(memory.cloud, field)))
@@ -205,7 +206,8 @@ def _read_state(z: _Archive, m: dict[str, Any]) -> tuple[Source, State]:
         c = _read_camera(d)
         image = z.picture(f"keyframes/{i}.png", (c.width, c.height), "RGB")
         depth_map = z.array(f"keyframes/{i}.npy", "<f4", (c.height, c.width))
-        views.append(Keyframe(image, depth_map, c, np.zeros(depth_map.shape, bool)))
+        view_sky = z.picture(f"keyframes/{i}-sky.png", (c.width, c.height), "1")
+        views.append(Keyframe(image, depth_map, c, np.zeros(depth_map.shape, bool), view_sky))
     edits = []
     for i, e in enumerate(m["edits"]):
         if e["kind"] not in ("delete", "move"):

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from spatia_core.io.trajectories import read_path
 
 from editing.comparison import compare
 from editing.history import History
@@ -23,6 +22,7 @@ from spatia_core.backends.protocols import GenerationSettings, Progress, Segment
 from spatia_core.camera_path import CameraPath, SceneScale, make_path
 from spatia_core.camera_path.makers import PATH_NAMES
 from spatia_core.errors import InvalidInput
+from spatia_core.io.trajectories import read_path
 from spatia_core.io.video import write_mp4
 from spatia_core.memory import SpatialMemory
 from spatia_core.pipeline import Backends, Turn, run_turn, start_memory
@@ -256,7 +256,9 @@ class Session:
         start = self.state.camera
         if shot.path not in PATH_NAMES and Path(shot.path).suffix:
             return read_path(shot.path, start).resampled(shot.frames)
-        return make_path(shot.path, start, shot.frames, SceneScale.before(start, self.unit), shot.amount)
+        return make_path(
+            shot.path, start, shot.frames, SceneScale.before(start, self.state.original.stage_depth()), shot.amount
+        )
 
     def generate(self, shot: Shot, progress: Progress = silent) -> None:
         """Clips of the shot: of the original memory, and of the edited one where there are edits."""

@@ -85,7 +85,7 @@ def fuse_clip(
             continue
         prediction = estimator.estimate(clip.images[i], camera.K)
         depth = fit_inverse_depth(prediction.depth.depth, seen.depth).apply(prediction.depth.depth)
-        view = Keyframe(clip.images[i], depth, camera, np.zeros(depth.shape, bool))
+        view = Keyframe.static(clip.images[i], depth, camera)
         before = len(memory)
         memory = remember_view(memory, view, Provenance.GENERATED, add=~seen.coverage)
         added += len(memory) - before

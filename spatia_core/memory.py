@@ -13,6 +13,9 @@ from spatia_core.camera import Camera
 from spatia_core.errors import InvalidInput
 from spatia_core.point_cloud import PointCloud
 
+NEARNESS = 2.5
+"""See SpatialMemory.stage_depth."""
+
 
 class Provenance(IntEnum):
     """How a point came to be known."""
@@ -37,16 +40,25 @@ class Keyframe:
     """Where it was taken."""
     dynamic: Mask
     """(h, w) True where something moves and is kept out of the memory."""
+    sky: Mask
+    """(h, w) True where the picture shows sky: its depth is a far shell, not a measurement."""
 
     def __post_init__(self) -> None:
-        for name, dtype in (("image", np.uint8), ("depth", np.float32), ("dynamic", bool)):
-            object.__setattr__(self, name, read_only(getattr(self, name), dtype))
         size = (self.camera.height, self.camera.width)
-        if self.image.shape != (*size, 3) or self.depth.shape != size or self.dynamic.shape != size:
-            raise InvalidInput(
-                f"A keyframe's image, depth and mask must have its camera's size {size[1]}x{size[0]}, got shapes "
-                f"{self.image.shape}, {self.depth.shape}, {self.dynamic.shape}."
-            )
+        for name, dtype in (("image", np.uint8), ("depth", np.float32), ("dynamic", bool), ("sky", bool)):
+            value = read_only(getattr(self, name), dtype)
+            object.__setattr__(self, name, value)
+            if value.shape[:2] != size:
+                raise InvalidInput(
+                    f"A keyframe's image, depth and masks must have its camera's size {size[1]}x{size[0]}; its {name} "
+                    f"has shape {value.shape}."
+                )
+
+    @classmethod
+    def static(cls, image: Image, depth: Depth, camera: Camera) -> Self:
+        """A view in which nothing moves and no sky is seen."""
+        nothing = np.zeros(depth.shape, bool)
+        return cls(image, depth, camera, nothing, nothing)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -149,14 +161,26 @@ class SpatialMemory:
         return self.labels.provenance == provenance
 
     def median_depth(self) -> float:
-        """Median z-depth of what the first keyframe saw (the unit of moves and camera amounts)."""
+        """Median z-depth of what the first keyframe saw beside sky (the unit of moves)."""
+        return float(np.median(self._first_depths()))
+
+    def stage_depth(self) -> float:
+        """The depth that camera moves are sized by: the median, but at most NEARNESS times the near part's depth.
+
+        A move of one size then shifts the nearest things about equally, whatever lies far behind them.
+        """
+        known = self._first_depths()
+        return float(min(np.median(known), NEARNESS * np.percentile(known, 5)))
+
+    def _first_depths(self) -> np.ndarray:
         if not self.keyframes:
-            raise InvalidInput("A memory without keyframes has no median depth: add a photo first.")
-        depth = self.keyframes[0].depth
-        known = depth[np.isfinite(depth)]
+            raise InvalidInput("A memory without keyframes has no size: add a photo first.")
+        first = self.keyframes[0]
+        known = first.depth[np.isfinite(first.depth) & ~first.sky]
+        known = known if known.size else first.depth[np.isfinite(first.depth)]
         if not known.size:
             raise InvalidInput("The first keyframe has no known depth, so the scene has no size.")
-        return float(np.median(known))
+        return known
 
     def statistics(self) -> MemoryStatistics:
         """How many points of each origin."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from spatia_core.arrays import Image, Intrinsics
+from spatia_core.arrays import Depth, Image, Mask
 from spatia_core.backends.protocols import (
     DepthEstimator,
     DepthPrediction,
@@ -49,20 +49,32 @@ class Turn:
     notes: tuple[str, ...] = field(default=())
 
 
+SHELL = 1.5
+"""Depth of the sky in units of the farthest thing: behind all of them, yet moving along with the horizon."""
+
+
+def sky_shell(depth: Depth, sky: Mask) -> Depth:
+    """The depth with sky on one shell behind the farthest thing (98th percentile).
+
+    A shell much farther out would tear sky from mountains whenever the camera moves, wherever the line between them
+    is uncertain; the true parallax of both is next to nothing.
+    """
+    things = depth[~sky & np.isfinite(depth)]
+    if not sky.any() or not things.size:
+        return depth
+    return np.where(sky, np.float32(SHELL * np.percentile(things, 98)), depth)
+
+
 def start_memory(image: Image, prediction: DepthPrediction, progress: Progress = silent) -> SpatialMemory:
     """The memory of one photo, whose camera becomes the world frame, completed behind edges and past the frame."""
     progress(0.0, "Building the memory")
     h, w = prediction.depth.depth.shape
     camera = Camera(prediction.K, np.eye(4), w, h)
-    view = Keyframe(image, prediction.depth.depth, camera, np.zeros((h, w), bool))
+    depth = sky_shell(prediction.depth.depth, prediction.sky)
+    view = Keyframe(image, depth, camera, np.zeros((h, w), bool), prediction.sky)
     memory = remember_view(SpatialMemory.empty(), view, Provenance.OBSERVED)
     progress(0.3, "Completing what the photo does not show")
     return complete_around(memory, camera)
-
-
-def estimate(image: Image, K: Intrinsics | None, estimator: DepthEstimator) -> DepthPrediction:
-    """Depth of the photo by the given estimator."""
-    return estimator.estimate(image, K)
 
 
 def run_turn(

@@ -96,7 +96,12 @@ def add_endpoints(studio: Studio, desk: gr.State) -> None:
             return str(saved(session, what))
 
     with gr.Group(visible=False):
-        photo, out, first, second = gr.File(label="photo"), gr.JSON(), gr.File(label="clip"), gr.File(label="edited clip")
+        photo, out, first, second = (
+            gr.File(label="photo"),
+            gr.JSON(),
+            gr.File(label="clip"),
+            gr.File(label="edited clip"),
+        )
         path = gr.Textbox("orbit-left", label="path")
         amount, frames, seed = gr.Number(1, label="amount"), gr.Number(49, label="frames"), gr.Number(0, label="seed")
         x, y, z = (gr.Number(0, label=n) for n in "xyz")
@@ -114,7 +119,9 @@ def add_endpoints(studio: Studio, desk: gr.State) -> None:
     named("box", _changed(lambda s, *corners: s.box(*corners)), [desk, x, y, x1, y1], [out])
     named("take_back", _changed(lambda s: s.take_back()), [desk], [out])
     named("delete", _changed(lambda s: s.delete()), [desk], [out], slow=True)
-    named("move", _changed(lambda s, a, b, c, ground: s.move((a, b, c), bool(ground))), [desk, x, y, z, yes], [out], True)
+    named(
+        "move", _changed(lambda s, a, b, c, ground: s.move((a, b, c), bool(ground))), [desk, x, y, z, yes], [out], True
+    )
     named("regenerate", regenerate, [desk, *shot], [out, first, second], slow=True)
     named("undo", _changed(lambda s: s.undo()), [desk], [out])
     named("redo", _changed(lambda s: s.redo()), [desk], [out])

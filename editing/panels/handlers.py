@@ -123,8 +123,8 @@ class Handlers:
             return "The memory is built. Now click on the thing you want to change."
 
         yield from self._long(desk, "Opening", work, progress)
-        if not path:
-            yield {self.page.path: BASE_NAMES[0]} | self.describe(desk, BASE_NAMES[0], bool(back))
+        # the drop zone is free for the next photo
+        yield {self.page.upload: None, self.page.path: path or BASE_NAMES[0]} | self.describe(desk, path, bool(back))
 
     def example(
         self,

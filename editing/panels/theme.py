@@ -3,10 +3,30 @@
 import gradio as gr
 
 PETROL = gr.themes.Color(
-    "#eef8f7", "#d3eeeb", "#a9dcd8", "#79c4bf", "#4aa6a2", "#2c8784", "#1d6c6b", "#175656", "#124445", "#0d3335", "#082224"
+    "#eef8f7",
+    "#d3eeeb",
+    "#a9dcd8",
+    "#79c4bf",
+    "#4aa6a2",
+    "#2c8784",
+    "#1d6c6b",
+    "#175656",
+    "#124445",
+    "#0d3335",
+    "#082224",
 )
 PAPER = gr.themes.Color(
-    "#faf8f4", "#f3f0ea", "#e6e1d8", "#d3ccc0", "#a9a196", "#7d766d", "#5c5750", "#413e3a", "#2a2a2a", "#1c1e20", "#131517"
+    "#faf8f4",
+    "#f3f0ea",
+    "#e6e1d8",
+    "#d3ccc0",
+    "#a9a196",
+    "#7d766d",
+    "#5c5750",
+    "#413e3a",
+    "#2a2a2a",
+    "#1c1e20",
+    "#131517",
 )
 SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Helvetica", "Arial", "sans-serif")
 MONO = ("ui-monospace", "Menlo", "Consolas", "monospace")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from spatia_core.arrays import Depth, Mask
+from spatia_core.arrays import Depth, Mask, nearest_false
 from spatia_core.camera import Camera
 from spatia_core.completion.patchmatch import FAST, FillGuide, FillOptions, paint
 from spatia_core.completion.surfaces import continue_depth, disocclusion_bands
@@ -70,20 +70,49 @@ def _hidden_from_keyframes(memory: SpatialMemory, depth: Depth, camera: Camera, 
     return keep
 
 
-def complete_view(memory: SpatialMemory, camera: Camera, hole: Mask | None = None) -> SpatialMemory:
-    """The memory with everything known that `camera` sees: pixels of `hole`, by default those no point covers.
-
-    Points are added behind what keyframes saw only where `hole` is not given; a given hole is a place that an edit
-    has cleared. Shape of hole: the camera's picture.
-    """
+def complete_hole(memory: SpatialMemory, camera: Camera, hole: Mask) -> SpatialMemory:
+    """The memory with the place completed that an edit has cleared; hole: (h, w) of the camera's picture."""
     seen = render(memory.cloud, camera)
-    given = hole is not None
-    hole = hole & ~seen.coverage if hole is not None else ~seen.coverage
+    hole = hole & ~seen.coverage
     if not hole.any() or not seen.coverage.any():
         return memory
     image, depth = _colour_and_depth(seen, camera, hole | ~seen.coverage, None, FillOptions())
-    keep = hole if given else _hidden_from_keyframes(memory, depth, camera, hole)
-    return _insert(memory, image, depth, camera, keep)
+    return _insert(memory, image, depth, camera, hole)
+
+
+def _from_far_side(depth: Depth) -> Depth:
+    """Unknown depth taken over from the side that lies farther; holes open to the frame from what is nearest.
+
+    What a moving camera uncovers is a strip that continues the far side of a step.
+    """
+    hole = ~np.isfinite(depth)
+    rows, columns = nearest_false(hole)
+    out = depth[rows, columns].copy()
+    count, parts = cv2.connectedComponents(hole.astype(np.uint8))
+    border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
+    closed = hole & ~np.isin(parts, border)
+    if count == 1 or not closed.any():
+        return out
+    filled = np.where(hole, np.float32(0), depth)
+    left = closed.copy()
+    while left.any():
+        grown = cv2.dilate(filled, np.ones((3, 3), np.uint8))
+        reached = left & (grown > 0)
+        filled[reached] = grown[reached]
+        left &= ~reached
+    out[closed] = filled[closed]
+    return out
+
+
+def complete_view(memory: SpatialMemory, camera: Camera) -> SpatialMemory:
+    """The memory with points wherever `camera` saw none, behind all that keyframes saw."""
+    seen = render(memory.cloud, camera)
+    hole = ~seen.coverage
+    if not hole.any() or hole.all():
+        return memory
+    depth = _from_far_side(seen.depth)
+    image = paint(seen.rgb, hole, _guide(depth, None), FAST)
+    return _insert(memory, image, depth, camera, _hidden_from_keyframes(memory, depth, camera, hole))
 
 
 def complete_around(memory: SpatialMemory, camera: Camera) -> SpatialMemory:
