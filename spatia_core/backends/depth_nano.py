@@ -89,7 +89,7 @@ def _network_input(image: Image) -> Image:
 
 
 def _to_scene_units(inverse: Float32[np.ndarray, "h w"], sky: Mask) -> Depth:
-    """z-depth with median 1 over all that is not sky; things the network lost in the sky take their neighbour's depth."""
+    """z-depth with median 1 over all but the sky; things the network lost in the sky take their neighbour's depth."""
     lost = ~sky & (inverse < _LEAST_INVERSE * inverse.mean())
     if lost.any() and not (lost | sky).all():
         inverse = _from_nearest(inverse, lost | sky, lost)
@@ -104,6 +104,7 @@ def _from_nearest(values: Float32[np.ndarray, "h w"], unknown: Mask, fill: Mask)
     _, labels = cv2.distanceTransformWithLabels(
         unknown.astype(np.uint8), cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL
     )
+    labels = labels.astype(np.int32)
     by_label = np.zeros(labels.max() + 1, np.float32)
     by_label[labels[~unknown]] = values[~unknown]
     out = values.copy()

@@ -56,14 +56,12 @@ class HybridSegmenter:
             raise InvalidInput(f"A photo must be (h, w, 3) uint8 RGB, got {image.dtype} of shape {image.shape}.")
         work = read_only(_shrunk(image, _WORK_SIDE), np.uint8)
         views = lru_cache(maxsize=8)(partial(passes.view, work))
-        return ClickEmbedding(
-            (image.shape[0], image.shape[1]), work, CuePicture(_shrunk(work, _COLOUR_SIDE)), views
-        )
+        return ClickEmbedding((image.shape[0], image.shape[1]), work, CuePicture(_shrunk(work, _COLOUR_SIDE)), views)
 
     def segment(self, embedding: ClickEmbedding, prompt: Prompt) -> Segmentation:
         """Up to three masks, best first. + clicks lie inside every mask, - clicks outside; the newest wins a quarrel.
 
-        From the second click on give `prompt.previous`, the mask the click corrects: without it all clicks are replayed.
+        From the second click on give `prompt.previous`, the mask the click corrects; without it clicks are replayed.
         """
         height, width = embedding.size
         prompt = prompt.checked_for(height, width)

@@ -59,7 +59,7 @@ class CuePicture:
         return (r * 16 + g) * 16 + b
 
     def distance(self, seeds: Mask, sweeps: int) -> Map:
-        """Geodesic distance from the seeds: length plus colour change on the way; `FARTHEST` where there are no seeds."""
+        """Geodesic distance from the seeds: length plus colour change on the way; `FARTHEST` without seeds."""
         if not seeds.any():
             return np.full(self.shape, FARTHEST, np.float32)
         out = np.where(seeds, 0, 1e9).astype(np.float32)
@@ -103,7 +103,7 @@ class CuePicture:
     def maps(
         self, positive: Clicks, negative: Clicks, box: Box | None, previous: Map | None
     ) -> Float32[np.ndarray, "11 h w"]:
-        """The network's cues: discs + and -, last mask, box, nearness to + - and border, likeness + -, odds, box flag."""
+        """The network's cues: discs + -, last mask, box, nearness to + - and border, likeness + -, odds, box flag."""
         out = np.zeros((11, *self.shape), np.float32)
         radius = max(2, round(max(self.shape) * 0.018))
         inside = box_mask(self.shape, box)

@@ -8,7 +8,7 @@ from spatia_core.backends.nano import layers
 
 
 class DepthNetwork(nn.Module):
-    """Residual U-Net of 1.6 M parameters; sides must be multiples of 32, about 160 x 224 pixels is what it was trained on."""
+    """Residual U-Net of 1.6 M parameters, trained at 160 x 224 pixels; sides must be multiples of 32."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -18,7 +18,7 @@ class DepthNetwork(nn.Module):
         self.decoder = layers.decoder_stages()
         self.head = nn.Conv2d(layers.WIDTHS[0], 1, 3, padding=1)
 
-    def forward(self, rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h/2 w/2"]:
+    def forward(self, rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h//2 w//2"]:
         """Inverse z-depth (up to one factor per picture, sky near 0) at half size of RGB in [0, 1]."""
         skips = [self.stem(layers.with_coordinates(rgb))]
         for stage in self.encoder:

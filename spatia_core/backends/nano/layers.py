@@ -1,13 +1,14 @@
 """Layers shared by the small networks."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn import functional as F
+from torch.nn import functional
 
 from spatia_core.errors import BackendUnavailable
 
@@ -40,7 +41,7 @@ class ResidualBlock(nn.Module):
         self.shortcut = nn.Identity() if same else convolution(c_in, c_out, 1, stride, activate=False)
 
     def forward(self, x: FeatureMap) -> FeatureMap:
-        return F.relu(self.shortcut(x) + self.second(self.first(x)))
+        return functional.relu(self.shortcut(x) + self.second(self.first(x)))
 
 
 class GlobalContext(nn.Module):
@@ -52,27 +53,25 @@ class GlobalContext(nn.Module):
         self.expand = nn.Linear(channels, 2 * channels)
 
     def forward(self, x: FeatureMap) -> FeatureMap:
-        shift, gate = self.expand(F.hardswish(self.squeeze(x.mean((2, 3))))).chunk(2, 1)
+        shift, gate = self.expand(functional.hardswish(self.squeeze(x.mean((2, 3))))).chunk(2, 1)
         return x * (1 + torch.tanh(gate))[..., None, None] + shift[..., None, None]
 
 
 def encoder_stages(widths: Sequence[int] = WIDTHS) -> nn.ModuleList:
     """Four stages of two residual blocks, each halving the size."""
-    return nn.ModuleList(
-        nn.Sequential(ResidualBlock(a, b, 2), ResidualBlock(b, b)) for a, b in zip(widths, widths[1:], strict=False)
-    )
+    return nn.ModuleList(nn.Sequential(ResidualBlock(a, b, 2), ResidualBlock(b, b)) for a, b in pairwise(widths))
 
 
 def decoder_stages(widths: Sequence[int] = WIDTHS) -> nn.ModuleList:
     """Four convolutions that take the coarse map joined with the skip of the next finer size."""
     deep = tuple(reversed(widths))
-    return nn.ModuleList(convolution(a + b, b) for a, b in zip(deep, deep[1:], strict=False))
+    return nn.ModuleList(convolution(a + b, b) for a, b in pairwise(deep))
 
 
 def join_upward(coarse: FeatureMap, skips: Sequence[FeatureMap], decoder: nn.ModuleList) -> FeatureMap:
     """Run the decoder: up-sample, join with the skip, convolve; `skips` are ordered fine to coarse."""
     for stage, skip in zip(decoder, reversed(skips), strict=True):
-        up = F.interpolate(coarse, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+        up = functional.interpolate(coarse, size=skip.shape[-2:], mode="bilinear", align_corners=False)
         coarse = stage(torch.cat([up, skip], 1))
     return coarse
 

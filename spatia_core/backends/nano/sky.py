@@ -52,13 +52,13 @@ def _top_rows(mask: Mask) -> Mask:
 
 def _below_share(reached: Mask, sure: Mask) -> Mask:
     """Parts of `reached` of which the network is sure in good part; a bright wall it merely finds far is dropped."""
-    _, labels = cv2.connectedComponents(reached.astype(np.uint8))
+    labels = cv2.connectedComponents(reached.astype(np.uint8))[1].astype(np.int32)
     share = np.bincount(labels.ravel(), sure.ravel()) / np.bincount(labels.ravel())
     return share[labels] > 0.3
 
 
 def _parts_touching(mask: Mask, seeds: Mask) -> Mask:
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)[1].astype(np.int32)
     hit = np.zeros(labels.max() + 1, bool)
     hit[labels[seeds & mask]] = True
     hit[0] = False

@@ -1,0 +1,165 @@
+"""Segment Anything (Kirillov et al. 2023) behind the segmenter contract."""
+
+import pickle
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float32
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from spatia_core.arrays import Image, Mask, read_only
+from spatia_core.backends import downloads
+from spatia_core.backends.protocols import Progress, Prompt, Segmentation, silent
+from spatia_core.backends.sam_compat import import_segment_anything
+from spatia_core.errors import BackendUnavailable, InvalidInput
+
+_sam = import_segment_anything()
+_OFFICIAL = "https://dl.fbaipublicfiles.com/segment_anything/"
+
+CHECKPOINTS: Mapping[str, downloads.WeightFile] = {
+    "vit_b": downloads.WeightFile(
+        _OFFICIAL + "sam_vit_b_01ec64.pth", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912"
+    ),
+    "vit_l": downloads.WeightFile(
+        _OFFICIAL + "sam_vit_l_0b3195.pth", "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622"
+    ),
+    "vit_h": downloads.WeightFile(
+        _OFFICIAL + "sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e"
+    ),
+}
+"""The published weights: 375 MB, 1.2 GB and 2.6 GB."""
+_MASK_LOGIT = 6.0
+"""How sure SAM is told to be of an earlier mask."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SamEmbedding:
+    """What SAM's image encoder made of a picture."""
+
+    size: tuple[int, int]
+    """Height and width of the picture."""
+    input_size: tuple[int, int]
+    """Height and width at which the encoder saw it."""
+    features: torch.Tensor
+    """(1, c, h / 16, w / 16) on the device of the model."""
+
+
+class SamSegmenter:
+    """SAM's masks from clicks, a box and an earlier mask; the encoder runs once per picture, a click is quick."""
+
+    name = "sam"
+
+    def __init__(
+        self,
+        checkpoint: str | Path | None = None,
+        model_type: str = "vit_b",
+        device: str | None = None,
+        *,
+        download: bool = True,
+        cache_dir: str | Path | None = None,
+        builders: Mapping[str, Callable[[], Any]] = _sam.sam_model_registry,
+        sources: Mapping[str, downloads.WeightFile] = CHECKPOINTS,
+    ) -> None:
+        """`checkpoint` is a .pth or .safetensors file; without it the published weights, fetched if allowed."""
+        if model_type not in builders:
+            raise InvalidInput(f"There is no SAM model {model_type!r}; choose one of {', '.join(sorted(builders))}.")
+        if checkpoint is not None and not Path(checkpoint).is_file():
+            raise BackendUnavailable(
+                f"The SAM checkpoint {checkpoint} does not exist. Give the path of a {model_type} .pth or .safetensors "
+                "file, or none to download it, or use the segmenter 'hybrid', which needs no file."
+            )
+        self._checkpoint = None if checkpoint is None else Path(checkpoint)
+        self._model_type = model_type
+        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._download = download
+        self._folder = downloads.cache_folder() if cache_dir is None else Path(cache_dir)
+        self._builders, self._sources = builders, sources
+        self._model: Any = None
+        self._lock = threading.Lock()
+
+    def prepare(self, progress: Progress = silent) -> None:
+        """The model is loaded, its weights downloaded if need be; `embed` does this by itself."""
+        with self._lock:
+            if self._model is None:
+                model = self._builders[self._model_type]()
+                _fill(model, self._weights(progress), self._model_type)
+                self._model = model.eval().requires_grad_(False).to(self._device)
+
+    def embed(self, image: Image) -> SamEmbedding:
+        """The encoder's features of the picture: seconds on a CPU."""
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            raise InvalidInput(f"A photo must be (h, w, 3) uint8 RGB, got {image.dtype} of shape {image.shape}.")
+        self.prepare()
+        predictor = _sam.SamPredictor(self._model)
+        with torch.inference_mode():
+            predictor.set_image(np.ascontiguousarray(image))
+        return SamEmbedding((image.shape[0], image.shape[1]), predictor.input_size, predictor.features)
+
+    def segment(self, embedding: SamEmbedding, prompt: Prompt) -> Segmentation:
+        """SAM's three masks with the IoU it predicts for each, best first."""
+        prompt = prompt.checked_for(*embedding.size)
+        self.prepare()
+        predictor = _sam.SamPredictor(self._model)
+        predictor.original_size, predictor.input_size = embedding.size, embedding.input_size
+        predictor.features, predictor.is_image_set = embedding.features, True
+        clicks = {}
+        if len(prompt.points):
+            clicks = {"point_coords": prompt.points.copy(), "point_labels": prompt.positive.astype(np.int64)}
+        with torch.inference_mode():
+            masks, scores, _ = predictor.predict(
+                **clicks,
+                box=None if prompt.box is None else np.array(prompt.box, np.float64),
+                mask_input=self._earlier(prompt.previous, embedding),
+                multimask_output=True,
+            )
+        order = np.argsort(-scores, kind="stable")
+        return Segmentation(read_only(masks[order], bool), read_only(scores[order].clip(0, 1), np.float64))
+
+    def _earlier(self, mask: Mask | None, embedding: SamEmbedding) -> Float32[np.ndarray, "1 side side"] | None:
+        """A mask as SAM's low-resolution logits: a quarter of the encoder's square, padded below and right."""
+        if mask is None:
+            return None
+        if mask.shape != embedding.size:
+            raise InvalidInput(f"The earlier mask has shape {mask.shape}, the picture {embedding.size}.")
+        side = self._model.image_encoder.img_size // 4
+        height, width = (max(1, round(s / 4)) for s in embedding.input_size)
+        out = np.full((1, side, side), -_MASK_LOGIT, np.float32)
+        small = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+        out[0, :height, :width] = (2 * small - 1) * _MASK_LOGIT
+        return out
+
+    def _weights(self, progress: Progress) -> Path:
+        if self._checkpoint is not None:
+            return self._checkpoint
+        source = self._sources[self._model_type]
+        if not self._download and not (self._folder / source.name).is_file():
+            raise BackendUnavailable(
+                f"The SAM weights {source.name} are not in {self._folder} and downloading is off. Put the file there, "
+                "allow the download, or use the segmenter 'hybrid', which needs no file."
+            )
+        try:
+            return downloads.fetch(source, self._folder, progress)
+        except BackendUnavailable as e:
+            raise BackendUnavailable(f"{e} Until then the segmenter 'hybrid' works without a download.") from e
+
+
+def _fill(model: Any, path: Path, model_type: str) -> None:
+    """The model with the weights of a state-dict file; code inside the file is never run."""
+    try:
+        if path.suffix == ".safetensors":
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        model.load_state_dict(state)
+    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError, AttributeError, TypeError) as e:
+        raise BackendUnavailable(
+            f"{path} cannot be used as a SAM {model_type} checkpoint: {str(e).splitlines()[0]} Give a {model_type} "
+            "state-dict file (.pth or .safetensors), the model type the file was made for, or use 'hybrid'."
+        ) from e
