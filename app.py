@@ -22,7 +22,6 @@ from editing.panels.page import Page, path_sentence
 from editing.panels.theme import studio_theme
 from editing.session import MAX_FRAMES, Shot
 from editing.tools import Choice
-from spatia_core.backends import registry
 from spatia_core.camera_path import BASE_NAMES
 
 HOUR = 3600
@@ -55,10 +54,14 @@ def photo_step() -> dict[str, Any]:
     with gr.Row(elem_classes="split"):
         with gr.Column(scale=5, min_width=280):
             upload = gr.File(
-                file_types=["image", ".spatia"], show_label=False, height=150, elem_id="upload", label="Photo or session"
+                file_types=["image", ".spatia"],
+                show_label=False,
+                height=150,
+                elem_id="upload",
+                label="Photo or session",
             )
             gr.HTML('<p class="how">Or pick an example:</p>')
-            examples = parts.strip("Example photos", pictures.example_strip(EXAMPLES), elem_id="examples")
+            examples = parts.picture_strip("Example photos", pictures.example_strip(EXAMPLES), elem_id="examples")
             with gr.Accordion("Options before opening: own depth map, lens, size", open=False, elem_id="options"):
                 depth = gr.File(label="Depth map (.npy, .npz, 16-bit .png in mm, .exr)", height=110, elem_id="depth")
                 lens = gr.File(label="Lens (.txt: fx fy cx cy, or a 3x3 matrix)", height=110, elem_id="lens")
@@ -74,9 +77,8 @@ def photo_step() -> dict[str, Any]:
 
 
 def select_step() -> dict[str, Any]:
-    """Step 2, beside the stage."""
-    head(2, "Click the thing", "One click is often enough. Add clicks, exclude with &minus;, or drag a box.")
-    candidates = parts.strip("Other masks for these clicks", elem_id="candidates")
+    """The rest of step 2, beside the stage."""
+    candidates = parts.picture_strip("Other masks for these clicks", elem_id="candidates")
     with gr.Row(elem_classes="buttons"):
         take_back = gr.Button("Take back", size="sm", interactive=False, elem_id="take-back")
         start_over = gr.Button("Start over", size="sm", interactive=False, elem_id="start-over")
@@ -99,7 +101,9 @@ def select_step() -> dict[str, Any]:
 
 def change_step() -> dict[str, Any]:
     """Step 3, beside the stage."""
-    head(3, "Delete or move it", "What was behind is filled in. To move: choose Drag above the picture, or type numbers.")
+    head(
+        3, "Delete or move it", "What was behind is filled in. To move, choose Drag above the picture or type numbers."
+    )
     delete = gr.Button("Delete", variant="primary", interactive=False, elem_id="delete")
     with gr.Row(elem_classes="numbers"):
         x, y, z = (
@@ -114,7 +118,11 @@ def change_step() -> dict[str, Any]:
 
 def film_step() -> dict[str, Any]:
     """Step 4."""
-    head(4, "Regenerate", "Films the memory again as it is now. Choose another camera if you like.")
+    head(
+        4,
+        "Regenerate",
+        "Films the memory as it is now; 24 frames are one second. Choose another camera if you like.",
+    )
     shot = Shot()
     with gr.Row(elem_classes="camera"):
         names = [(n.replace("-", " ").capitalize(), n) for n in BASE_NAMES]
@@ -122,9 +130,7 @@ def film_step() -> dict[str, Any]:
             path = gr.Dropdown(names, value=shot.path, label="Camera move", elem_id="path")
             back = gr.Checkbox(False, label="And back to the first view", elem_id="back")
         amount = gr.Slider(0.1, 3, value=shot.amount, step=0.1, label="Amount", min_width=160, elem_id="amount")
-        frames = gr.Slider(
-            2, MAX_FRAMES, value=shot.frames, step=1, label="Frames (24 a second)", min_width=160, elem_id="frames"
-        )
+        frames = gr.Slider(2, MAX_FRAMES, value=shot.frames, step=1, label="Frames", min_width=160, elem_id="frames")
         seed = gr.Number(shot.seed, label="Seed", precision=0, min_width=80, elem_id="seed")
     says = gr.HTML(path_sentence(shot.path), elem_id="path-says")
     with gr.Row(elem_classes="buttons"):
@@ -172,7 +178,8 @@ def build(studio: Studio) -> gr.Blocks:
         with gr.Column(elem_classes="card"):
             made = photo_step()
         with gr.Row(elem_classes="card split"):
-            with gr.Column(scale=7, min_width=300):
+            with gr.Column(scale=7, min_width=300, elem_classes="sticky"):
+                head(2, "Click the thing", "One click is often enough. More clicks, Not this, or a box refine it.")
                 stage = parts.stage(elem_id="stage")
             with gr.Column(scale=4, min_width=260):
                 made |= select_step() | change_step()
@@ -191,10 +198,15 @@ def build(studio: Studio) -> gr.Blocks:
 def wire(page: Page, h: Handlers, opening: Sequence[Any]) -> None:
     """Which event calls which handler."""
     hidden: dict[str, Any] = {"outputs": page.outputs, "api_visibility": "private"}
-    work = hidden | {"concurrency_id": "work", "concurrency_limit": 2, "show_progress_on": page.message}
-    quick = hidden | {"concurrency_limit": 8, "show_progress": "hidden"}
-    newest = quick | {"trigger_mode": "always_last"}
-    each = quick | {"trigger_mode": "multiple"}
+    work: dict[str, Any] = {
+        **hidden,
+        "concurrency_id": "work",
+        "concurrency_limit": 2,
+        "show_progress_on": page.message,
+    }
+    quick: dict[str, Any] = {**hidden, "concurrency_limit": 8, "show_progress": "hidden"}
+    newest: dict[str, Any] = {**quick, "trigger_mode": "always_last"}
+    each: dict[str, Any] = {**quick, "trigger_mode": "multiple"}
     gr.on(None, h.start, None, **quick)
     page.upload.upload(h.open, [page.desk, page.upload, *opening, *page.shot], **work)
     page.examples.pick(h.example, [page.desk, opening[-1], *page.shot], **work)
@@ -241,7 +253,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     p.add_argument("--port", type=int, default=None, help="default: GRADIO_SERVER_PORT, or a free one from 7860")
     p.add_argument("--share", action="store_true", help="a public link through Gradio's servers; off unless asked for")
     for kind, default in asdict(Choice()).items():
-        p.add_argument(f"--{kind}-backend", default=default, choices=registry.names(kind))
+        p.add_argument(f"--{kind}-backend", default=default, help=f"default {default}")
     return p.parse_args(argv)
 
 

@@ -70,9 +70,12 @@ class Handlers:
         return note(text, "wrong")
 
     def _long(self, desk: Desk, doing: str, work: Step, progress: gr.Progress) -> Iterator[Updates]:
+        def told(share: float, what: str) -> None:
+            progress(share, desc=what)
+
         yield self.page.busy(doing)
         try:
-            said: Any = work(lambda share, what: progress(share, desc=what))
+            said: Any = work(told)
         except Exception as e:
             said = self._wrong(e)
         try:

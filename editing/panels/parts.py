@@ -68,7 +68,7 @@ def player(placeholder: str, **props: Any) -> gr.HTML:
     return gr.HTML(None, html_template=template, js_on_load=js, elem_classes="player", **props)
 
 
-def strip(label: str, value: list[dict[str, Any]] | None = None, **props: Any) -> gr.HTML:
+def picture_strip(label: str, value: list[dict[str, Any]] | None = None, **props: Any) -> gr.HTML:
     """A row of small pictures to pick from; event pick."""
     return gr.HTML(value or [], html_template=_STRIP, js_on_load=_PICK, strip_label=label, **props)
 
