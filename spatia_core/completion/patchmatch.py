@@ -21,6 +21,8 @@ _MIN_SIDE = 28  # no pyramid level is smaller than this
 _FIRST_GUESS_WORK = 4e5  # comparisons per onion layer of the first guess
 
 Values = Float32[np.ndarray, "h w c"]
+Coarse = Float32[np.ndarray, "h2 w2 c"]
+Share = Float32[np.ndarray, "h2 w2"]
 Places = Int32[np.ndarray, "n 2"]
 
 
@@ -33,7 +35,7 @@ class FillGuide:
     channels: Float32[np.ndarray, "h w k"] | None = None
     """(H, W, K) float32, finite, also inside the hole: log-depth, plane number, height above the ground ..."""
     weights: tuple[float, ...] = ()
-    """K numbers: squared grey levels that a difference of one unit costs a pixel; 1 each where empty."""
+    """K numbers: grey levels that a difference of one unit counts as; 1 each where empty."""
 
     def __post_init__(self) -> None:
         if self.forbidden is not None:
@@ -119,8 +121,8 @@ def paint(image: Image, hole: Mask, guide: FillGuide | None = None, options: Fil
     if hole.all():
         out[:] = _UNKNOWN_GREY
         return out
-    banned = hole | guide.forbidden if guide.forbidden is not None else hole
     weighted = _weighted_guide(guide, hole.shape)
+    banned = hole | guide.forbidden if guide.forbidden is not None else hole
     window = _window(hole, banned)
     level = _first_level(out[window], hole[window], banned[window], weighted[window], options)
     filled = _fill(level, options, hole.shape[1])[..., :3]
@@ -145,7 +147,7 @@ def _weighted_guide(guide: FillGuide, shape: tuple[int, ...]) -> Values:
     if guide.channels is None:
         return np.zeros((*shape, 0), np.float32)
     weights = guide.weights or (1.0,) * guide.channels.shape[2]
-    return np.nan_to_num(guide.channels) * np.sqrt(np.asarray(weights, np.float32))
+    return np.nan_to_num(guide.channels) * np.asarray(weights, np.float32)
 
 
 def _window(hole: Mask, banned: Mask) -> tuple[slice, slice]:
@@ -328,7 +330,7 @@ def _solved(error: Values, hole: Mask, screen: float) -> Values:
     return correction
 
 
-def _halved(values: Values, known: Mask) -> tuple[Values, Float32[np.ndarray, "h2 w2"]]:
+def _halved(values: Values, known: Mask) -> tuple[Coarse, Share]:
     """Half size: the mean of the known pixels, and how large a part of each pixel was known."""
     h, w = known.shape
     size = ((w + 1) // 2, (h + 1) // 2)
@@ -340,7 +342,7 @@ def _halved(values: Values, known: Mask) -> tuple[Values, Float32[np.ndarray, "h
     return (total / np.maximum(share, 1e-6)[..., None]).astype(np.float32), share
 
 
-def _doubled(values: Values, shape: tuple[int, ...]) -> Values:
+def _doubled(values: Values, shape: tuple[int, ...]) -> Coarse:
     """Twice the size, cut to `shape`."""
     h, w, c = values.shape
     up = cv2.resize(values, (2 * w, 2 * h), interpolation=cv2.INTER_LINEAR).reshape(2 * h, 2 * w, c)

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from jaxtyping import Float32, Int32
-from numba import njit
 
 from spatia_core.arrays import Depth, Mask
 from spatia_core.camera import Camera
+from spatia_core.completion import surfaces_kernels as kernels
 from spatia_core.completion.patchmatch import spread
 from spatia_core.errors import InvalidInput
 
@@ -24,10 +24,9 @@ _MOST_PLANES = 20
 _CHOICES = 5  # planes that one cell chooses from
 _RESIDUAL = 0.12  # what a plane leaves over is followed up to this part of the depth
 _INVALID = np.float32(8)
-_OPTIONS = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy"}
 
 Inverse = Float32[np.ndarray, "h w"]
-Planes = Float32[np.ndarray, "n 3"]
+Planes = Float32[np.ndarray, "_ 3"]
 
 
 class _Grid(NamedTuple):
@@ -40,6 +39,8 @@ class _Grid(NamedTuple):
     """Cells with a pixel to be filled."""
     near: Mask
     """Cells whose inverse depth is known and which lie around the hole."""
+    active: Mask
+    """Cells that need a plane: the hole, what is near, and the skirt between them."""
 
 
 def continue_depth(depth: Depth, hole: Mask, camera: Camera, forbidden: Mask | None = None) -> Depth:
@@ -114,36 +115,8 @@ def _within(seed: Mask, depth: Depth, reach: int, ratio: float) -> Mask:
     out = seed.copy()
     known = np.isfinite(depth)
     level = np.where(known, depth, 0).astype(np.float32)
-    _grow(out, level, known, reach, np.float32(ratio))
+    kernels.grow(out, level, known, reach, np.float32(ratio))
     return out
-
-
-@njit(**_OPTIONS)
-def _grow(mask, depth, known, reach, ratio):  # pragma: no cover - compiled
-    H, W = mask.shape
-    front = np.empty((H * W, 2), np.int32)
-    n = 0
-    for y in range(H):
-        for x in range(W):
-            if mask[y, x]:
-                front[n, 0], front[n, 1] = y, x
-                n += 1
-    start = 0
-    for _ in range(reach - 1):
-        end = n
-        for i in range(start, end):
-            y, x = front[i]
-            for k in range(4):
-                v = y + (1 if k == 0 else -1 if k == 1 else 0)
-                u = x + (1 if k == 2 else -1 if k == 3 else 0)
-                if v < 0 or u < 0 or v >= H or u >= W or mask[v, u] or not known[v, u]:
-                    continue
-                a, b = depth[y, x], depth[v, u]
-                if a < b * ratio and b < a * ratio:
-                    mask[v, u] = True
-                    front[n, 0], front[n, 1] = v, u
-                    n += 1
-        start = end
 
 
 def _without_skirt(inverse: Inverse, hole: Mask) -> Inverse:
@@ -201,7 +174,7 @@ def _grid(inverse: Inverse, hole: Mask) -> _Grid:
     while near.sum() < 64 and near.sum() < known.sum():
         reach *= 2
         near = known & (distance <= reach)
-    return _Grid(step, cells, covered, near)
+    return _Grid(step, cells, covered, near, near | (distance <= _SKIRT / step + 3))
 
 
 def _planes(samples: Float32[np.ndarray, "n 3"], grid: _Grid) -> Planes:
@@ -218,7 +191,7 @@ def _planes(samples: Float32[np.ndarray, "n 3"], grid: _Grid) -> Planes:
             if len(some) < 8:
                 continue
             some = some[rng.permutation(len(some))[:400]]
-            found.append(_ransac(some, 3, np.float32(_TOLERANCE), 40, len(found)))
+            found.append(kernels.ransac(some, 3, np.float32(_TOLERANCE), 40, len(found)))
         if tile >= extent:
             break
         tile *= 3
@@ -227,68 +200,7 @@ def _planes(samples: Float32[np.ndarray, "n 3"], grid: _Grid) -> Planes:
     return _cover(np.vstack(found), samples)
 
 
-@njit(**_OPTIONS)
-def _ransac(samples, most, tolerance, tries, seed):  # pragma: no cover - compiled
-    """Up to `most` planes, each through the samples that the ones before left unexplained."""
-    np.random.seed(seed)  # noqa: NPY002 - numba knows no other
-    planes = np.zeros((most + 1, 3), np.float32)
-    left = np.ones(len(samples), np.bool_)
-    found = 0
-    for _ in range(most):
-        rest = np.flatnonzero(left)
-        if len(rest) < max(8, len(samples) // 8):
-            break
-        most_inliers, best = 0, np.zeros(3, np.float32)
-        for k in range(tries):
-            i, j, m = samples[rest[np.random.randint(0, len(rest), 3)]]  # noqa: NPY002
-            det = (j[0] - i[0]) * (m[1] - i[1]) - (m[0] - i[0]) * (j[1] - i[1])
-            a = b = np.float32(0)
-            if k > 0 and abs(det) < 4:
-                continue
-            if k > 0:  # the first try is a plane that faces the camera
-                a = ((j[2] - i[2]) * (m[1] - i[1]) - (m[2] - i[2]) * (j[1] - i[1])) / det
-                b = ((j[0] - i[0]) * (m[2] - i[2]) - (m[0] - i[0]) * (j[2] - i[2])) / det
-            c = i[2] - a * i[0] - b * i[1]
-            inliers = 0
-            for t in rest:
-                p = samples[t]
-                if abs(a * p[0] + b * p[1] + c - p[2]) < tolerance * p[2]:
-                    inliers += 1
-            if inliers > most_inliers:
-                most_inliers = inliers
-                best[0], best[1], best[2] = a, b, c
-        for _round in range(2):
-            A, v = np.zeros((3, 3)), np.zeros(3)
-            cx = cy = cn = 0.0
-            for t in rest:
-                p = samples[t]
-                if abs(best[0] * p[0] + best[1] * p[1] + best[2] - p[2]) < tolerance * p[2]:
-                    cx, cy, cn = cx + p[0], cy + p[1], cn + 1
-            if cn < 3:
-                break
-            cx, cy = cx / cn, cy / cn
-            for t in rest:
-                p = samples[t]
-                if abs(best[0] * p[0] + best[1] * p[1] + best[2] - p[2]) < tolerance * p[2]:
-                    row = np.array([p[0] - cx, p[1] - cy, 1.0])
-                    weight = 1.0 / (p[2] * p[2])
-                    A += weight * np.outer(row, row)
-                    v += weight * row * p[2]
-            A[0, 0] += 1e-3 * A[2, 2]
-            A[1, 1] += 1e-3 * A[2, 2]
-            s = np.linalg.solve(A, v)
-            best[0], best[1], best[2] = s[0], s[1], s[2] - s[0] * cx - s[1] * cy
-        for t in rest:
-            p = samples[t]
-            if abs(best[0] * p[0] + best[1] * p[1] + best[2] - p[2]) < tolerance * p[2]:
-                left[t] = False
-        planes[found] = best
-        found += 1
-    planes[found, 2] = np.median(samples[:, 2])
-    return planes[: found + 1]
-
-
-def _cover(candidates: Planes, samples: Float32[np.ndarray, "n 3"]) -> Planes:
+def _cover(candidates: Planes, samples: Float32[np.ndarray, "m 3"]) -> Float32[np.ndarray, "k 3"]:
     """The candidates that explain the samples together, the one with the most new samples first."""
     at = np.column_stack([samples[:, :2], np.ones(len(samples))])
     error = np.abs(candidates @ at.T - samples[:, 2]) / samples[:, 2]
@@ -326,10 +238,9 @@ def _labelled(grid: _Grid, planes: Planes) -> Int32[np.ndarray, "h w"]:
     unary[~at(valid, choices, 0)] = _INVALID
     observed = np.minimum(np.nan_to_num(at(error, choices, 0), nan=4.0), 4.0)
     unary = np.where(grid.near, observed, unary).astype(np.float32)
-    active = grid.hole | grid.near
     log = np.log(np.maximum(values, 0.2 * lowest)).astype(np.float32)
     unary, choices, log = (np.ascontiguousarray(np.moveaxis(a, 0, -1)) for a in (unary, choices, log))
-    return _propagate(unary, choices, log, active, 12)
+    return kernels.propagate(unary, choices, log, grid.active, 12)
 
 
 def _reaching(fits: Inverse, near: Mask) -> Inverse:
@@ -341,49 +252,6 @@ def _reaching(fits: Inverse, near: Mask) -> Inverse:
     return total
 
 
-@njit(**_OPTIONS)
-def _propagate(unary, choices, log, active, rounds):  # pragma: no cover - compiled
-    """Min-sum belief propagation in sweeps; a change of plane costs the step of log depth that it makes."""
-    H, W, K = unary.shape
-    messages = np.zeros((4, H, W, K), np.float32)
-    belief = np.empty(K, np.float32)
-    labels = np.zeros((H, W), np.int32)
-    for turn in range(2 * rounds + 1):
-        forward = turn % 2 == 0
-        for t in range(H * W):
-            i = t if forward else H * W - 1 - t
-            y, x = i // W, i % W
-            if not active[y, x]:
-                continue
-            for a in range(K):
-                belief[a] = unary[y, x, a] + messages[0, y, x, a] + messages[1, y, x, a]
-                belief[a] += messages[2, y, x, a] + messages[3, y, x, a]
-            labels[y, x] = choices[y, x, np.argmin(belief)]
-            for side in range(2):  # to the two neighbours that come next; directions 0 and 2 arrive from before
-                d = 1 if forward else -1
-                v, u = (y, x + d) if side == 0 else (y + d, x)
-                if v < 0 or u < 0 or v >= H or u >= W or not active[v, u]:
-                    continue
-                back = 2 * side + (1 if forward else 0)
-                to = 2 * side + (0 if forward else 1)
-                lowest = np.float32(1e9)
-                for b in range(K):
-                    n = choices[v, u, b]
-                    best = np.float32(1e9)
-                    for a in range(K):
-                        m = choices[y, x, a]
-                        cost = belief[a] - messages[back, y, x, a]
-                        if m != n:
-                            step = abs(log[y, x, m] - log[y, x, n]) + abs(log[v, u, m] - log[v, u, n])
-                            cost += np.float32(0.05) + min(step, np.float32(1))
-                        best = min(best, cost)
-                    messages[to, v, u, b] = best
-                    lowest = min(lowest, best)
-                for b in range(K):
-                    messages[to, v, u, b] -= lowest
-    return labels
-
-
 def _fine_labels(labels: Int32[np.ndarray, "h w"], grid: _Grid, shape: tuple[int, ...]) -> Int32[np.ndarray, "h2 w2"]:
     """Labels of cells as labels of pixels, their borders straightened."""
     h, w = shape
@@ -391,9 +259,10 @@ def _fine_labels(labels: Int32[np.ndarray, "h w"], grid: _Grid, shape: tuple[int
     if grid.step == 1:
         return chosen
     most = np.zeros(chosen.shape, np.float32)
-    active = grid.hole | grid.near
-    for label in np.unique(labels[active]):
-        share = cv2.resize(((labels == label) & active).astype(np.float32), None, fx=grid.step, fy=grid.step)[:h, :w]
+    for label in np.unique(labels[grid.active]):
+        share = cv2.resize(((labels == label) & grid.active).astype(np.float32), None, fx=grid.step, fy=grid.step)[
+            :h, :w
+        ]
         better = share > most
         chosen[better], most[better] = label, share[better]
     return chosen
