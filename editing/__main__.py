@@ -77,7 +77,13 @@ def _select(session: Session, args: argparse.Namespace) -> None:
     if args.box is not None:
         x0, y0, x1, y1 = working(*_numbers(args.box, 4, "--box"))
         session.box(x0, y0, x1, y1)
+    left, top, right, bottom = fit.window
     for x, y, positive in map(_click, args.click):
+        if not (left <= x + 0.5 < right and top <= y + 0.5 < bottom):
+            raise InvalidInput(
+                f"The click {x:g},{y:g} lies outside the part of the photo that is used "
+                f"({left:.0f}..{right - 1:.0f}, {top:.0f}..{bottom - 1:.0f}). Give a pixel inside, or another --size."
+            )
         # a click names a photo pixel; its centre is meant
         u, v = working(x + 0.5, y + 0.5)
         session.click(u, v, positive)

@@ -8,7 +8,7 @@ import numpy as np
 from spatia_core.arrays import Depth, Mask, Selection, nearest_false
 from spatia_core.camera import Camera
 from spatia_core.errors import InvalidInput
-from spatia_core.memory import SpatialMemory
+from spatia_core.memory import Provenance, SpatialMemory
 from spatia_core.render import Rendering, render
 
 Combination = Literal["replace", "add", "subtract", "intersect"]
@@ -80,7 +80,7 @@ def _without_background(mask: Mask, depth: Depth, width: int) -> Mask:
 
 def selected_pixels(mask: Mask, seen: Rendering, camera: Camera) -> Mask:
     """The pixels of the mask that show the thing itself: known, and not background past its edge."""
-    return _without_background(mask & seen.coverage, seen.depth, edge_width(camera))
+    return _without_background(mask & seen.coverage, seen.depth, max(3, 2 * edge_width(camera)))
 
 
 def points_under(memory: SpatialMemory, camera: Camera, mask: Mask) -> tuple[Selection, np.ndarray]:
@@ -108,7 +108,8 @@ def lift_mask(memory: SpatialMemory, camera: Camera, mask: Mask, seen: Rendering
     where = np.flatnonzero(under)
     uv, _ = camera.project(memory.xyz[where])
     x, y = uv.astype(np.int32).T
-    chosen[where] = z[where] <= seen.depth[y, x] * THICKNESS
+    real = memory.labels.provenance[where] != Provenance.COMPLETED
+    chosen[where] = real & (z[where] <= seen.depth[y, x] * THICKNESS)
     chosen[seen.point_index[pixels]] = True
     if not chosen.any():
         raise InvalidInput("The selected pixels show nothing that is known. Select a part of the scene.")

@@ -267,7 +267,7 @@ class Session:
         before = state.before
         original, memory = state.original, state.memory
         edited = bool(len(state.log))
-        if before is None or not _same_path(before.path, path) or before.clip.seed != shot.seed:
+        if before is None or not _films(before, path, shot):
             share = 0.5 if edited else 1.0
             with self._timed("original_clip"):
                 before = self._film(original, path, shot, 0, lambda s, d: progress(share * s, d))
@@ -335,5 +335,8 @@ class Session:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _same_path(a: CameraPath, b: CameraPath) -> bool:
-    return len(a) == len(b) and all(x.same_lens(y) and np.array_equal(x.w2c, y.w2c) for x, y in zip(a, b, strict=True))
+def _films(take: Take, path: CameraPath, shot: Shot) -> bool:
+    """True when the take was made by this shot."""
+    a, b = take.path, path
+    same = take.clip.seed == shot.seed and len(take.clip) == len(path) * shot.turns and len(a) == len(b)
+    return same and all(x.same_lens(y) and np.array_equal(x.w2c, y.w2c) for x, y in zip(a, b, strict=True))
