@@ -25,7 +25,7 @@ from spatia_core.errors import InvalidInput
 from spatia_core.io.trajectories import read_path
 from spatia_core.io.video import write_mp4
 from spatia_core.memory import SpatialMemory
-from spatia_core.pipeline import Backends, Turn, run_turn, start_memory
+from spatia_core.pipeline import Backends, Request, Turn, run_turn, start_memory
 from spatia_core.render import render
 
 MAX_FRAMES = 481
@@ -300,17 +300,11 @@ class Session:
         turns: list[Turn] = []
         cameras = list(path)
         for k in range(shot.turns):
-            settings = GenerationSettings(seed=shot.seed)
             history = turns[-1].clip.cameras if turns else ()
+            request = Request(cameras, GenerationSettings(seed=shot.seed), history=history)
+            so_far = turns[-1].memory if turns else memory
             turns.append(
-                run_turn(
-                    turns[-1].memory if turns else memory,
-                    cameras,
-                    self.tools.turn,
-                    settings,
-                    history,
-                    lambda s, d, k=k: progress((k + s) / shot.turns, d),
-                )
+                run_turn(so_far, request, self.tools.turn, lambda s, d, k=k: progress((k + s) / shot.turns, d))
             )
             # the next turn flies the same motion from where this one ended
             step = cameras[-1].c2w @ cameras[0].w2c

@@ -77,22 +77,27 @@ def start_memory(image: Image, prediction: DepthPrediction, progress: Progress =
     return complete_around(memory, camera)
 
 
-def run_turn(
-    memory: SpatialMemory,
-    path: Sequence[Camera],
-    backends: Backends,
-    settings: GenerationSettings,
-    history: Sequence[Camera] = (),
-    progress: Progress = silent,
-    prompt: str = "",
-) -> Turn:
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked of a turn."""
+
+    path: Sequence[Camera]
+    """Commanded camera of every frame."""
+    settings: GenerationSettings = field(default_factory=GenerationSettings)
+    prompt: str = ""
+    """Read by generators that read prompts."""
+    history: Sequence[Camera] = ()
+    """Cameras of the clip before this one."""
+
+
+def run_turn(memory: SpatialMemory, request: Request, backends: Backends, progress: Progress = silent) -> Turn:
     """One turn: complete what the path will see, show it to the generator, track the clip, fuse what is new."""
     progress(0.0, "Completing what the path will see")
-    memory, unknown = complete_along(memory, path)
+    memory, unknown = complete_along(memory, request.path)
     progress(0.2, "Rendering the memory along the path")
-    conditioning = condition(memory, path, history[-HISTORY:])
+    conditioning = condition(memory, request.path, request.history[-HISTORY:])
     clip = backends.generator.generate(
-        conditioning, prompt, settings, lambda share, doing: progress(0.2 + 0.7 * share, doing)
+        conditioning, request.prompt, request.settings, lambda share, doing: progress(0.2 + 0.7 * share, doing)
     )
     progress(0.9, "Updating the memory")
     tracking = backends.tracker.track(clip, None, memory)

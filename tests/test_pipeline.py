@@ -5,7 +5,6 @@ import pytest
 
 from spatia_core.alignment import fit_inverse_depth, settled
 from spatia_core.backends.generate_reproject import ReprojectGenerator, fill_small_holes
-from spatia_core.backends.protocols import GenerationSettings
 from spatia_core.backends.track_commanded import CommandedTracker
 from spatia_core.camera_path import SceneScale, make_path
 from spatia_core.completion import complete_along, complete_view
@@ -13,7 +12,7 @@ from spatia_core.conditioning import condition
 from spatia_core.errors import InvalidInput
 from spatia_core.fusion import fuse_clip, remember_view
 from spatia_core.memory import Keyframe, Provenance, SpatialMemory
-from spatia_core.pipeline import Backends, run_turn, sky_shell, start_memory
+from spatia_core.pipeline import Backends, Request, run_turn, sky_shell, start_memory
 from spatia_core.references import iou, select_references
 from spatia_core.render import render, resample
 from tests.studio import TrueDepth, first_view, in_memory_world, memory, scene, start
@@ -67,14 +66,14 @@ def test_completing_a_view_hides_nothing_that_a_keyframe_saw(path):
 
 
 def test_a_turn_follows_the_commanded_cameras_and_says_they_were_not_measured(path):
-    turn = run_turn(memory(), path, backends(), GenerationSettings())
+    turn = run_turn(memory(), Request(path), backends())
     assert turn.clip.cameras == tuple(path)
     assert not turn.tracking.measured
     assert any("not measured" in note for note in turn.notes)
 
 
 def test_clips_agree_with_the_true_scene_where_the_photo_saw_it(path):
-    turn = run_turn(memory(), path, backends(), GenerationSettings())
+    turn = run_turn(memory(), Request(path), backends())
     world = scene().start(208, 120)
     last = scene().render(path[-1].moved(path[-1].w2c @ world.w2c))
     assert in_memory_world([world])[0].w2c == pytest.approx(np.eye(4))
@@ -83,7 +82,7 @@ def test_clips_agree_with_the_true_scene_where_the_photo_saw_it(path):
 
 
 def test_a_revisit_adds_nothing(path):
-    turn = run_turn(memory(), path, backends(), GenerationSettings())
+    turn = run_turn(memory(), Request(path), backends())
     again, report = fuse_clip(turn.memory, turn.clip, turn.tracking, TrueDepth(first_view()))
     assert report.added == 0
     assert again is turn.memory
