@@ -18,7 +18,7 @@ _SLOPE = 1.9
 Map = Float32[np.ndarray, "h w"]
 
 
-def snap_to_edges(coarse: Map, image: Image) -> Map:
+def snap_to_edges(coarse: Float32[np.ndarray, "small_h small_w"], image: Image) -> Map:
     """A small positive map at the photo's size, its steps lying where the photo's colours change.
 
     At a step every pixel takes the near or the far side, whichever side's nearby colours it resembles, never a blend.

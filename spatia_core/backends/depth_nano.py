@@ -5,7 +5,7 @@ import threading
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Float32
+from jaxtyping import Float32, UInt8
 
 from spatia_core.arrays import Depth, Image, Intrinsics, Mask, read_only
 from spatia_core.backends.nano import layers
@@ -79,7 +79,7 @@ def _checked(image: Image) -> Image:
     return np.ascontiguousarray(image)
 
 
-def _network_input(image: Image) -> Image:
+def _network_input(image: Image) -> UInt8[np.ndarray, "rows columns 3"]:
     """The photo at the network's area, its aspect kept as closely as sides that are multiples of 32 allow."""
     height, width = image.shape[:2]
     scale = (_AREA / (height * width)) ** 0.5
@@ -112,7 +112,7 @@ def _from_nearest(values: Float32[np.ndarray, "h w"], unknown: Mask, fill: Mask)
     return out
 
 
-def _enlarged(depth: Depth, width: int, height: int) -> Depth:
+def _enlarged(depth: Depth, width: int, height: int) -> Float32[np.ndarray, "{height} {width}"]:
     """A larger depth map without new values at steps: linear on surfaces, nearest at outlines."""
     window = np.ones((3, 3), np.uint8)
     step = (cv2.dilate(depth, window) > 1.1 * cv2.erode(depth, window)).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Clicks to masks without a download: a cut by colour on the first click, our own network from the second on."""
+"""Clicks to masks without a download: a cut by colour, then our own network started from that or from the last mask."""
 
 import threading
 from dataclasses import dataclass
@@ -6,11 +6,12 @@ from functools import lru_cache, partial
 
 import cv2
 import numpy as np
+from jaxtyping import Bool, UInt8
 
 from spatia_core.arrays import Image, Mask, read_only
 from spatia_core.backends.clicks import colour_cut, passes
 from spatia_core.backends.clicks.changes import near_the_click, obeying
-from spatia_core.backends.clicks.cues import CuePicture, Map
+from spatia_core.backends.clicks.cues import CuePicture, Map, box_mask
 from spatia_core.backends.clicks.network import ClickNetwork
 from spatia_core.backends.clicks.passes import Pointed
 from spatia_core.backends.nano import layers
@@ -65,6 +66,8 @@ class HybridSegmenter:
         """
         height, width = embedding.size
         prompt = prompt.checked_for(height, width)
+        if prompt.previous is not None and prompt.previous.shape != embedding.size:
+            raise InvalidInput(f"The earlier mask has shape {prompt.previous.shape}, the picture {embedding.size}.")
         h, w = embedding.image.shape[:2]
         scale = (w / width, h / height)
         masks = self._candidates(embedding, prompt, scale)
@@ -89,7 +92,7 @@ class HybridSegmenter:
         return [near_the_click(previous, corrected, newest, bool(prompt.positive[-1])), corrected]
 
     def _first(self, e: ClickEmbedding, pointed: Pointed) -> list[Mask]:
-        """Candidates for one click or one box: by colour, by the network started from that, and both together."""
+        """Candidates for one click or one box: by the network started from a colour cut, that cut, both together."""
         h, w = e.image.shape[:2]
         sh, sw = e.small.shape
         small = pointed.scaled(sw / w, sh / h)
@@ -97,8 +100,9 @@ class HybridSegmenter:
         by_colour = _resized(by_colour, w, h)
         by_network = self._refined(e, pointed, by_colour)
         if pointed.box is not None:
-            return [by_network, by_colour]
-        return [by_colour, by_network, by_colour | by_network]
+            found = [m for m in (by_network, by_colour) if m.any()]
+            return found or [box_mask((h, w), pointed.box)]
+        return [by_network, by_colour, by_colour | by_network]
 
     def _refined(self, e: ClickEmbedding, pointed: Pointed, previous: Mask) -> Mask:
         """The network's mask started from an earlier mask, its outline cut by colour."""
@@ -124,7 +128,7 @@ class HybridSegmenter:
             return self._network
 
 
-def _shrunk(image: Image, side: int) -> Image:
+def _shrunk(image: Image, side: int) -> UInt8[np.ndarray, "small_h small_w 3"]:
     height, width = image.shape[:2]
     scale = side / max(height, width)
     if scale >= 1:
@@ -133,7 +137,7 @@ def _shrunk(image: Image, side: int) -> Image:
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
-def _resized(mask: Mask, width: int, height: int) -> Mask:
+def _resized(mask: Mask, width: int, height: int) -> Bool[np.ndarray, "{height} {width}"]:
     if mask.shape == (height, width):
         return mask
     return cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_LINEAR) > 127

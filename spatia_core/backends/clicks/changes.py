@@ -22,7 +22,7 @@ def near_the_click(previous: Mask, corrected: Mask, click: Float[np.ndarray, "2"
     return previous | allowed if positive else previous & ~allowed
 
 
-def obeying(mask: Mask, clicks: Clicks, positive: Bool[np.ndarray, " n"]) -> Mask:
+def obeying(mask: Mask, clicks: Clicks, positive: Bool[np.ndarray, " _n"]) -> Mask:
     """The mask with a spot of a few pixels set at + clicks and cleared at - clicks, oldest first."""
     out = mask.astype(np.uint8)
     radius = max(1, round(0.003 * max(mask.shape)))

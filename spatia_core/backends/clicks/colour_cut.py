@@ -68,7 +68,9 @@ def _grab_cut(image: Image, labels: np.ndarray, rounds: int) -> Mask:
     labels = labels.copy()
     models = np.zeros((1, 65)), np.zeros((1, 65))
     try:
-        cv2.grabCut(np.ascontiguousarray(image[..., ::-1]), labels, (0, 0, 1, 1), *models, rounds, cv2.GC_INIT_WITH_MASK)
+        cv2.grabCut(
+            np.ascontiguousarray(image[..., ::-1]), labels, (0, 0, 1, 1), *models, rounds, cv2.GC_INIT_WITH_MASK
+        )
     except cv2.error:  # fewer pixels on one side than colour clusters
         return inside
     return _inside(labels)

@@ -11,7 +11,7 @@ from numba import njit
 from spatia_core.arrays import Image, Mask
 
 Map = Float32[np.ndarray, "h w"]
-Clicks = Float[np.ndarray, "n 2"]
+Clicks = Float[np.ndarray, "_n 2"]
 """(n, 2) x, y in pixels of the picture at hand; pixel i covers [i, i + 1)."""
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1."""

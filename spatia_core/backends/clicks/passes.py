@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import torch
+from jaxtyping import Float32
 
 from spatia_core.arrays import Image
 from spatia_core.backends.clicks.cues import Box, Clicks, CuePicture, Map
@@ -73,7 +74,7 @@ def probabilities(network: ClickNetwork, views: Views, whole: Window, pointed: P
 
 def _one_pass(
     network: ClickNetwork, picture: CuePicture, window: Window, pointed: Pointed, previous: Map | None
-) -> Map:
+) -> Float32[np.ndarray, "window_h window_w"]:
     """Probabilities in the window, at its own size, averaged with those of the mirrored window."""
     x0, y0, x1, y1 = window
     height, width = picture.shape

@@ -18,7 +18,7 @@ WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 WIDTHS = (16, 28, 48, 96, 160)
 """Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input size."""
 
-FeatureMap = Float[Tensor, "b c h w"]
+FeatureMap = Float[Tensor, "b _c _h _w"]
 
 
 def convolution(c_in: int, c_out: int, kernel: int = 3, stride: int = 1, activate: bool = True) -> nn.Sequential:
