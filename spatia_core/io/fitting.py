@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 from spatia_core import arrays
@@ -73,7 +73,7 @@ class Fit:
         out[:2, 2] += self.offset
         return out
 
-    def of_image(self, image: arrays.Image) -> arrays.Image:
+    def of_image(self, image: arrays.Image) -> UInt8[np.ndarray, "height width 3"]:
         """The part of a photo-sized picture that is kept, at working size (Lanczos)."""
         self._check(image)
         whole = self.window == (0.0, 0.0, *map(float, self.photo_size))
