@@ -65,7 +65,7 @@ def load_depth(path: PathLike, size: tuple[int, int]) -> GivenDepth:
     return GivenDepth(fitted, kind == ".png", notes)
 
 
-def _to_size(depth: Depth, size: tuple[int, int], name: str) -> tuple[Depth, tuple[str, ...]]:
+def _to_size(depth: Depth, size: tuple[int, int], name: str) -> tuple[np.ndarray, tuple[str, ...]]:
     (h, w), (width, height) = depth.shape, size
     if (w, h) == (width, height):
         return depth, ()
@@ -82,8 +82,10 @@ def _to_size(depth: Depth, size: tuple[int, int], name: str) -> tuple[Depth, tup
 
 def _from_npy(data: bytes, name: str) -> np.ndarray:
     try:
+        if not data.startswith(b"\x93NUMPY"):
+            raise ValueError("no numpy header")
         return np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as e:
+    except Exception as e:  # a header is parsed as Python text and fails in many ways
         raise InvalidInput(f"The depth file {name} is not a plain numpy array; save it with numpy.save.") from e
 
 

@@ -7,12 +7,15 @@ from itertools import chain
 
 import av
 import numpy as np
+from jaxtyping import UInt8
 
 from spatia_core.arrays import Image
 from spatia_core.errors import InvalidInput
 from spatia_core.io.files import PathLike, name_of, read_bytes, replacing
 
 MAX_VIDEO_BYTES = 500_000_000
+_Left = UInt8[np.ndarray, "h1 w1 3"]
+_Right = UInt8[np.ndarray, "h2 w2 3"]
 _BT709 = 1
 _LIMITED_RANGE = 1
 
@@ -116,7 +119,7 @@ def read_metadata(source: PathLike | bytes) -> dict[str, str]:
         raise InvalidInput(f"{name_of(source)} cannot be read as a video; give an MP4 (H.264) file.") from e
 
 
-def side_by_side(left: Iterable[Image], right: Iterable[Image], divider: int = 4) -> Iterator[Image]:
+def side_by_side(left: Iterable[_Left], right: Iterable[_Right], divider: int = 4) -> Iterator[np.ndarray]:
     """Each pair of frames as one picture with a white line of `divider` pixels between; ends with the shorter film."""
     for a, b in zip(left, right, strict=False):
         if a.shape[0] != b.shape[0]:
