@@ -56,6 +56,8 @@ class FillOptions:
 
     patch: int = 7
     """Width of a patch, pixels, odd."""
+    fine_patch: int = 5
+    """The same at the finest level, where all but detail is settled."""
     coarse_rounds: int = 8
     """Search-and-vote rounds at the coarsest level; they fall linearly to `fine_rounds`."""
     fine_rounds: int = 2
@@ -80,8 +82,9 @@ class FillOptions:
     """Of the random search."""
 
     def __post_init__(self) -> None:
-        if self.patch < 3 or self.patch % 2 == 0:
-            raise InvalidInput(f"A patch must be an odd number of pixels, at least 3, got {self.patch}.")
+        for side in (self.patch, self.fine_patch):
+            if side < 3 or side % 2 == 0:
+                raise InvalidInput(f"A patch must be an odd number of pixels, at least 3, got {side}.")
 
 
 FAST = FillOptions(
@@ -219,12 +222,16 @@ class _Plan(NamedTuple):
         return round(fine + (coarse - fine) * self.share)
 
     @property
+    def patch(self) -> int:
+        return self.options.patch if self.index else self.options.fine_patch
+
+    @property
     def sweeps(self) -> int:
         return self.options.sweeps if self.index else self.options.fine_sweeps
 
 
 def _fill_level(level: _Level, last: _Search | None, plan: _Plan) -> tuple[Values, _Search | None]:
-    radius = plan.options.patch // 2
+    radius = plan.patch // 2
     touching = _centres(level.hole, radius)
     usable = _inner(~_grown(level.banned, radius), radius)
     if not usable.any():
@@ -264,7 +271,7 @@ def _fill_level(level: _Level, last: _Search | None, plan: _Plan) -> tuple[Value
 
 
 def _field(level: _Level, plan: _Plan) -> kernels.Field:
-    options, side = plan.options, plan.options.patch
+    options, side = plan.options, plan.patch
     values = np.ascontiguousarray(level.values)
     return kernels.Field(
         values=values,

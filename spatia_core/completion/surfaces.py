@@ -21,6 +21,7 @@ from spatia_core.errors import InvalidInput
 _TOLERANCE = 0.02  # a pixel lies on a plane within this part of its depth
 _SKIRT = 2  # pixels next to the hole whose depth may still be that of the removed thing
 _MOST_PLANES = 20
+_MOST_SAMPLES = 2000
 _CHOICES = 5  # planes that one cell chooses from
 _RESIDUAL = 0.12  # what a plane leaves over is followed up to this part of the depth
 _INVALID = np.float32(8)
@@ -76,46 +77,37 @@ def continue_depth(depth: Depth, hole: Mask, camera: Camera, forbidden: Mask | N
 def disocclusion_bands(depth: Depth, reach_px: int, ratio: float = 1.06) -> Mask:
     """True at the near side of every depth step, up to `reach_px` pixels from it: a moved camera looks behind these.
 
-    A step is a change of depth by `ratio` between neighbouring pixels beyond the change of the slope around it.
+    A step is a change of depth by `ratio` between neighbouring pixels beyond the change of the slope around it. To
+    continue what is behind, forbid `disocclusion_bands(depth, 3 * reach_px)`: the rest of the near thing.
     """
-    near, _ = _step_sides(depth, ratio)
-    return _within(near, depth, reach_px, ratio)
+    return _beside_steps(depth, reach_px, ratio, near=True)
 
 
 def far_side(depth: Depth, reach_px: int, ratio: float = 1.06) -> Mask:
     """True at the far side of every depth step, up to `reach_px` from it: what continues behind the near side."""
-    _, far = _step_sides(depth, ratio)
-    bands = disocclusion_bands(depth, reach_px, ratio)
-    return _within(far, depth, reach_px, ratio) & ~bands
+    near, far = (_beside_steps(depth, reach_px, ratio, near=side) for side in (True, False))
+    return far & ~near
 
 
-def _step_sides(depth: Depth, ratio: float) -> tuple[Mask, Mask]:
-    """The pixels on the near and on the far side of a depth step."""
+def _beside_steps(depth: Depth, reach: int, ratio: float, near: bool) -> Mask:
+    """Straight runs of at most `reach` pixels away from every depth step, on its near or its far side."""
+    out = np.zeros(depth.shape, bool)
+    if not np.isfinite(depth).any():
+        return out
     with np.errstate(invalid="ignore", divide="ignore"):
         log = np.log(np.where(depth > 0, depth, np.nan))
-    near, far = np.zeros(depth.shape, bool), np.zeros(depth.shape, bool)
-    for axis in (0, 1):
+    for axis, away in ((0, (1, 0)), (1, (0, 1))):
         change = np.diff(log, axis=axis)
         pad = [(1, 1) if a == axis else (0, 0) for a in (0, 1)]
-        padded = np.pad(np.nan_to_num(change), pad, mode="edge")
+        padded = np.pad(np.nan_to_num(change), pad, mode="edge" if change.size else "constant")
         n = change.shape[axis]
         before, after = np.take(padded, range(n), axis), np.take(padded, range(2, n + 2), axis)
-        slope = np.where(np.abs(before) < np.abs(after), before, after)
-        step = np.abs(change) > np.log(ratio) + np.abs(slope)
-        first, second = (np.s_[:-1], np.s_[1:]) if axis == 0 else (np.s_[:, :-1], np.s_[:, 1:])
-        near[first] |= step & (change > 0)
-        far[second] |= step & (change > 0)
-        near[second] |= step & (change < 0)
-        far[first] |= step & (change < 0)
-    return near, far
-
-
-def _within(seed: Mask, depth: Depth, reach: int, ratio: float) -> Mask:
-    """Pixels reached from the seed in `reach` steps without crossing a depth step."""
-    out = seed.copy()
-    known = np.isfinite(depth)
-    level = np.where(known, depth, 0).astype(np.float32)
-    kernels.grow(out, level, known, reach, np.float32(ratio))
+        slope = np.where(np.abs(before) < np.abs(after), np.abs(before), np.abs(after))
+        rises = np.abs(change) > np.log(ratio) + slope
+        second_is_ours = (change < 0) == near
+        for ours, shift, direction in ((second_is_ours, (1, 0), away), (~second_is_ours, (0, 1), (-away[0], -away[1]))):
+            start = np.pad(rises & ours, [shift if a == axis else (0, 0) for a in (0, 1)])
+            kernels.run(out, depth, start, direction, (reach, np.float32(ratio)))
     return out
 
 
@@ -197,7 +189,7 @@ def _planes(samples: Float32[np.ndarray, "n 3"], grid: _Grid) -> Planes:
         tile *= 3
     if not found:
         return np.array([[0, 0, np.median(samples[:, 2])]], np.float32)
-    return _cover(np.vstack(found), samples)
+    return _cover(np.vstack(found), samples[:: len(samples) // _MOST_SAMPLES + 1])
 
 
 def _cover(candidates: Planes, samples: Float32[np.ndarray, "m 3"]) -> Float32[np.ndarray, "k 3"]:

@@ -121,29 +121,24 @@ def propagate(unary, choices, log, active, rounds):  # pragma: no cover - compil
 
 
 @njit(**_OPTIONS)
-def grow(mask, depth, known, reach, ratio):  # pragma: no cover - compiled
-    """The mask grown in place by `reach` - 1 steps over known pixels, never across a change of depth by `ratio`."""
+def run(mask, depth, start, away, limit):  # pragma: no cover - compiled
+    """Marks in place what lies straight behind the start pixels, up to a depth step or an unknown pixel.
+
+    away: (dy, dx) of the run. limit: (longest run in pixels, ratio of depth that is a step).
+    """
     H, W = mask.shape
-    front = np.empty((H * W, 2), np.int32)
-    n = 0
+    dy, dx = away
+    reach, ratio = limit
     for y in range(H):
         for x in range(W):
-            if mask[y, x]:
-                front[n, 0], front[n, 1] = y, x
-                n += 1
-    start = 0
-    for _ in range(reach - 1):
-        end = n
-        for i in range(start, end):
-            y, x = front[i]
-            for k in range(4):
-                v = y + (1 if k == 0 else -1 if k == 1 else 0)
-                u = x + (1 if k == 2 else -1 if k == 3 else 0)
-                if v < 0 or u < 0 or v >= H or u >= W or mask[v, u] or not known[v, u]:
-                    continue
-                a, b = depth[y, x], depth[v, u]
-                if a < b * ratio and b < a * ratio:
-                    mask[v, u] = True
-                    front[n, 0], front[n, 1] = v, u
-                    n += 1
-        start = end
+            if not start[y, x]:
+                continue
+            v, u, last = y, x, depth[y, x]
+            for _ in range(reach):
+                if v < 0 or u < 0 or v >= H or u >= W:
+                    break
+                here = depth[v, u]
+                if not (here < last * ratio and last < here * ratio):
+                    break
+                mask[v, u] = True
+                v, u, last = v + dy, u + dx, here
