@@ -15,7 +15,7 @@ from spatia_core.backends import downloads
 from spatia_core.backends.downloads import WeightFile
 from spatia_core.backends.protocols import Prompt
 from spatia_core.backends.sam_compat import batched_nms, box_area, import_segment_anything
-from spatia_core.backends.segment_sam import CHECKPOINTS, SamSegmenter
+from spatia_core.backends.segment_sam import MODELS, SamModel, SamSegmenter
 from spatia_core.errors import BackendUnavailable, Cancelled, InvalidInput
 
 NO_POINTS = np.empty((0, 2))
@@ -51,7 +51,12 @@ def tiny_sam():
     return sam.Sam(encoder, prompts, decoder)
 
 
-BUILDERS = {"vit_b": tiny_sam}
+NOWHERE = WeightFile("http://127.0.0.1:9/none.pth", "0" * 64)
+
+
+def tiny(source=NOWHERE):
+    """The table of models, holding the tiny one."""
+    return {"vit_b": SamModel(tiny_sam, source)}
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +76,7 @@ def photo():
 
 @pytest.fixture(scope="module")
 def sam(weights):
-    return SamSegmenter(weights, device="cpu", builders=BUILDERS)
+    return SamSegmenter(weights, device="cpu", models=tiny())
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +135,7 @@ def test_two_pictures_do_not_disturb_each_other(sam, embedding, photo):
 def test_a_safetensors_checkpoint_gives_the_same_masks(sam, embedding, photo, weights, tmp_path):
     path = tmp_path / "tiny.safetensors"
     save_file(torch.load(weights, weights_only=True), path)
-    other = SamSegmenter(path, device="cpu", builders=BUILDERS)
+    other = SamSegmenter(path, device="cpu", models=tiny())
     prompt = click((60.5, 50.5, 1))
     found = other.segment(other.embed(photo), prompt)
     np.testing.assert_array_equal(found.masks, sam.segment(embedding, prompt).masks)
@@ -169,7 +174,7 @@ def test_a_file_that_is_no_checkpoint_is_refused_and_runs_no_code(content, tmp_p
     else:
         torch.save(Bomb() if content == "pickle" else {"weight": torch.zeros(3)}, path)
     with pytest.raises(BackendUnavailable, match=r"bad\.pth cannot be used"):
-        SamSegmenter(path, device="cpu", builders=BUILDERS).embed(photo)
+        SamSegmenter(path, device="cpu", models=tiny()).embed(photo)
     assert not (tmp_path / "exploded").exists()
 
 
@@ -187,10 +192,10 @@ def test_overlapping_boxes_are_suppressed_within_their_group_only():
 
 
 def test_the_published_files_are_named_with_whole_checksums():
-    assert set(CHECKPOINTS) == {"vit_b", "vit_l", "vit_h"}
-    for name, file in CHECKPOINTS.items():
-        assert name in file.name
-        assert len(bytes.fromhex(file.sha256)) == 32
+    assert set(MODELS) == {"vit_b", "vit_l", "vit_h"}
+    for name, model in MODELS.items():
+        assert name in model.weights.name
+        assert len(bytes.fromhex(model.weights.sha256)) == 32
 
 
 class FileServer:
@@ -243,7 +248,7 @@ def server(weights):
 
 def test_weights_are_downloaded_once_with_progress_and_then_used(server, tmp_path, photo):
     def make():
-        return SamSegmenter(device="cpu", builders=BUILDERS, sources={"vit_b": server.file()}, cache_dir=tmp_path / "c")
+        return SamSegmenter(device="cpu", models=tiny(server.file()), cache_dir=tmp_path / "c")
 
     told = []
     first = make()
@@ -299,15 +304,13 @@ def test_without_the_server_the_message_says_where_to_put_the_file_and_what_work
         source = WeightFile("http://127.0.0.1:9/weights.pth", "0" * 64)
     else:
         server.status, source = 404, server.file()
-    sam = SamSegmenter(device="cpu", builders=BUILDERS, sources={"vit_b": source}, cache_dir=tmp_path)
+    sam = SamSegmenter(device="cpu", models=tiny(source), cache_dir=tmp_path)
     with pytest.raises(BackendUnavailable, match=r"put the file at .*weights\.pth.*'hybrid'"):
         sam.embed(photo)
 
 
 def test_with_downloading_off_nothing_is_asked_for(server, tmp_path, photo):
-    sam = SamSegmenter(
-        device="cpu", builders=BUILDERS, sources={"vit_b": server.file()}, cache_dir=tmp_path, download=False
-    )
+    sam = SamSegmenter(device="cpu", models=tiny(server.file()), cache_dir=tmp_path, download=False)
     with pytest.raises(BackendUnavailable, match="downloading is off"):
         sam.embed(photo)
     assert server.ranges == []

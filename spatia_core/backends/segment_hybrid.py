@@ -20,7 +20,7 @@ from spatia_core.errors import InvalidInput
 
 _WORK_SIDE = 832
 """Longer side of the picture that masks are made on; larger photos cost only the resize."""
-_COLOUR_SIDE = 320
+_COLOUR_SIDE = 256
 """Longer side for the cut by colour."""
 _BAND_SIDE = 400
 """Longer side for the cut in a band."""

@@ -23,18 +23,33 @@ from spatia_core.errors import BackendUnavailable, InvalidInput
 _sam = import_segment_anything()
 _OFFICIAL = "https://dl.fbaipublicfiles.com/segment_anything/"
 
-CHECKPOINTS: Mapping[str, downloads.WeightFile] = {
-    "vit_b": downloads.WeightFile(
-        _OFFICIAL + "sam_vit_b_01ec64.pth", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912"
+
+@dataclass(frozen=True, slots=True)
+class SamModel:
+    """One size of SAM."""
+
+    build: Callable[[], Any]
+    """Makes the network with weights still to be filled in."""
+    weights: downloads.WeightFile
+    """Its published weights."""
+
+
+def _published(name: str, file: str, sha256: str) -> SamModel:
+    return SamModel(_sam.sam_model_registry[name], downloads.WeightFile(_OFFICIAL + file, sha256))
+
+
+MODELS: Mapping[str, SamModel] = {
+    "vit_b": _published(
+        "vit_b", "sam_vit_b_01ec64.pth", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912"
     ),
-    "vit_l": downloads.WeightFile(
-        _OFFICIAL + "sam_vit_l_0b3195.pth", "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622"
+    "vit_l": _published(
+        "vit_l", "sam_vit_l_0b3195.pth", "3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622"
     ),
-    "vit_h": downloads.WeightFile(
-        _OFFICIAL + "sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e"
+    "vit_h": _published(
+        "vit_h", "sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e"
     ),
 }
-"""The published weights: 375 MB, 1.2 GB and 2.6 GB."""
+"""What was published: 375 MB, 1.2 GB and 2.6 GB of weights."""
 _MASK_LOGIT = 6.0
 """How sure SAM is told to be of an earlier mask."""
 
@@ -64,12 +79,11 @@ class SamSegmenter:
         *,
         download: bool = True,
         cache_dir: str | Path | None = None,
-        builders: Mapping[str, Callable[[], Any]] = _sam.sam_model_registry,
-        sources: Mapping[str, downloads.WeightFile] = CHECKPOINTS,
+        models: Mapping[str, SamModel] = MODELS,
     ) -> None:
         """`checkpoint` is a .pth or .safetensors file; without it the published weights, fetched if allowed."""
-        if model_type not in builders:
-            raise InvalidInput(f"There is no SAM model {model_type!r}; choose one of {', '.join(sorted(builders))}.")
+        if model_type not in models:
+            raise InvalidInput(f"There is no SAM model {model_type!r}; choose one of {', '.join(sorted(models))}.")
         if checkpoint is not None and not Path(checkpoint).is_file():
             raise BackendUnavailable(
                 f"The SAM checkpoint {checkpoint} does not exist. Give the path of a {model_type} .pth or .safetensors "
@@ -80,7 +94,7 @@ class SamSegmenter:
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._download = download
         self._folder = downloads.cache_folder() if cache_dir is None else Path(cache_dir)
-        self._builders, self._sources = builders, sources
+        self._kind = models[model_type]
         self._model: Any = None
         self._lock = threading.Lock()
 
@@ -88,7 +102,7 @@ class SamSegmenter:
         """The model is loaded, its weights downloaded if need be; `embed` does this by itself."""
         with self._lock:
             if self._model is None:
-                model = self._builders[self._model_type]()
+                model = self._kind.build()
                 _fill(model, self._weights(progress), self._model_type)
                 self._model = model.eval().requires_grad_(False).to(self._device)
 
@@ -138,7 +152,7 @@ class SamSegmenter:
     def _weights(self, progress: Progress) -> Path:
         if self._checkpoint is not None:
             return self._checkpoint
-        source = self._sources[self._model_type]
+        source = self._kind.weights
         if not self._download and not (self._folder / source.name).is_file():
             raise BackendUnavailable(
                 f"The SAM weights {source.name} are not in {self._folder} and downloading is off. Put the file there, "

@@ -27,7 +27,7 @@ def first_cut(picture: CuePicture, positive: Clicks, negative: Clicks, box: Box 
     labels[seeds] = cv2.GC_FGD
     if _inside(labels).all():  # a box around everything
         labels[0], labels[-1], labels[:, 0], labels[:, -1] = (cv2.GC_BGD,) * 4
-    mask = _grab_cut(picture.rgb, labels, 3)
+    mask = _grab_cut(picture.rgb, labels)
     return _parts_with(mask, seeds) if len(positive) else mask
 
 
@@ -44,7 +44,7 @@ def band_cut(image: Image, probability: Map, positive: Clicks, negative: Clicks)
     for clicks, label in ((negative, cv2.GC_BGD), (positive, cv2.GC_FGD)):
         for x, y in clicks:
             cv2.circle(labels, (int(x), int(y)), 3, label, -1)
-    return _grab_cut(image, labels, 2)
+    return _grab_cut(image, labels)
 
 
 def _distances(picture: CuePicture, positive: Clicks, negative: Clicks, box: Box | None) -> tuple[Map, Map]:
@@ -59,8 +59,8 @@ def _distances(picture: CuePicture, positive: Clicks, negative: Clicks, box: Box
     return near, away
 
 
-def _grab_cut(image: Image, labels: np.ndarray, rounds: int) -> Mask:
-    """OpenCV's GrabCut with its random start fixed; without pixels on both sides the labels stand as they are."""
+def _grab_cut(image: Image, labels: np.ndarray) -> Mask:
+    """One round of OpenCV's GrabCut (more were not better), its random start fixed; without pixels on both sides the labels stand as they are."""
     inside = _inside(labels)
     if inside.all() or not inside.any():
         return inside
@@ -68,9 +68,7 @@ def _grab_cut(image: Image, labels: np.ndarray, rounds: int) -> Mask:
     labels = labels.copy()
     models = np.zeros((1, 65)), np.zeros((1, 65))
     try:
-        cv2.grabCut(
-            np.ascontiguousarray(image[..., ::-1]), labels, (0, 0, 1, 1), *models, rounds, cv2.GC_INIT_WITH_MASK
-        )
+        cv2.grabCut(np.ascontiguousarray(image[..., ::-1]), labels, (0, 0, 1, 1), *models, 1, cv2.GC_INIT_WITH_MASK)
     except cv2.error:  # fewer pixels on one side than colour clusters
         return inside
     return _inside(labels)
