@@ -284,18 +284,19 @@ class Handlers:
 
     def undo(self, desk: Desk | None) -> Updates:
         """One step back."""
-        return self._step(desk, lambda s: s.undo(), "One step back.")
+        return self._step(desk, lambda s: s.undo(), "Undone: {}.")
 
     def redo(self, desk: Desk | None) -> Updates:
         """One step forward."""
-        return self._step(desk, lambda s: s.redo(), "One step forward.")
+        return self._step(desk, lambda s: s.redo(), "Done again: {}.")
 
     def _step(self, desk: Desk | None, change: Callable[[Session], None], said: str) -> Updates:
         def work(session: Session) -> str:
             assert desk is not None
+            before = session.history
             change(session)
             desk.forget_move()
-            return said
+            return said.format(max(before, session.history, key=lambda h: h.at).label)
 
         return self._quick(desk, work, whole=True)
 
