@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from jaxtyping import Bool, Float32
 
 from editing.selection import grown
 from spatia_core import metrics
@@ -41,13 +42,13 @@ def _fingerprints(points: Points) -> np.ndarray:
     return mixed ^ (mixed >> np.uint64(32))
 
 
-def missing_from(points: Points, others: Points) -> Selection:
+def missing_from(points: Points, others: Float32[np.ndarray, "m 3"]) -> Selection:
     """(n,) True for the points that have no bit-equal twin among `others`."""
     return ~np.isin(_fingerprints(points), _fingerprints(others))
 
 
 def edited_region(
-    before: SpatialMemory, after: SpatialMemory, gone: Selection, new: Selection, camera: Camera
+    before: SpatialMemory, after: SpatialMemory, gone: Selection, new: Bool[np.ndarray, " m"], camera: Camera
 ) -> tuple[Mask, Mask, Image]:
     """From one camera: where the picture may differ, where something that is gone was seen, and what is there now."""
     seen_before, seen_after = render(before.cloud, camera), render(after.cloud, camera)
@@ -68,7 +69,11 @@ class _Tally:
     edited: int
 
 
-def _tally(pair: tuple[SpatialMemory, SpatialMemory], sets: tuple[Selection, Selection], frames: tuple[Frame, Frame]):
+def _tally(
+    pair: tuple[SpatialMemory, SpatialMemory],
+    sets: tuple[Selection, Bool[np.ndarray, " m"]],
+    frames: tuple[Frame, Frame],
+) -> _Tally:
     (before, after), (gone, new), (a, b) = pair, sets, frames
     region, removed, background = edited_region(before, after, gone, new, a.camera)
     difference = cv2.absdiff(a.image, b.image)

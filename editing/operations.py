@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Bool
 
 from editing.ground import Ground, ground_under
 from editing.selection import checked, edge_width, grown, lift_mask, points_under, selected_pixels
@@ -70,7 +71,7 @@ class Cleared:
     """(3,) up direction of the view, world frame."""
 
 
-def _padded(mask: Mask, camera: Camera) -> tuple[Mask, Camera]:
+def _padded(mask: Mask, camera: Camera) -> tuple[Bool[np.ndarray, "wide_h wide_w"], Camera]:
     """The mask in the view widened by MARGIN; where it touches the frame it goes on outside."""
     wide = camera.widened(MARGIN)
     x, y = (wide.width - camera.width) // 2, (wide.height - camera.height) // 2

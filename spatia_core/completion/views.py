@@ -25,6 +25,9 @@ ENOUGH = 5e-4
 LAYER = 30.0
 """Grey levels that a source at e times the depth is worth less: floor comes from floor, wall from wall."""
 
+SET_BACK = np.float32(1.01)
+"""What continues a far surface behind a step stands this much behind it, so that it never covers its neighbours."""
+
 BEHIND = 1.02
 """A completed point must lie this much farther than what a keyframe saw on the same ray, or it would be seen there."""
 
@@ -62,11 +65,12 @@ def _hidden_from_keyframes(memory: SpatialMemory, depth: Depth, camera: Camera, 
     for view in memory.keyframes:
         uv, z = view.camera.project(points)
         with np.errstate(invalid="ignore"):
-            inside = (z > 0) & (uv >= 0).all(1) & (uv[:, 0] < view.camera.width) & (uv[:, 1] < view.camera.height)
-        x, y = uv[inside].astype(int).T
-        known = view.depth[y, x]
-        with np.errstate(invalid="ignore"):
-            keep[ys[inside], xs[inside]] &= ~(z[inside] < known * BEHIND)
+            inside = (z > 0) & (uv >= -1).all(1) & (uv < np.array([view.camera.width, view.camera.height]) + 1).all(1)
+        x, y = np.clip(uv[inside].astype(int), 0, [view.camera.width - 1, view.camera.height - 1]).T
+        known = np.nan_to_num(view.depth)
+        # a footprint reaches into the next pixel, so the point must not stand before what is seen there either
+        around = cv2.dilate(known, np.ones((3, 3), np.uint8))
+        keep[ys[inside], xs[inside]] &= (z[inside] >= known[y, x] * BEHIND) & (z[inside] >= around[y, x])
     return keep
 
 
@@ -110,7 +114,7 @@ def complete_view(memory: SpatialMemory, camera: Camera) -> SpatialMemory:
     hole = ~seen.coverage
     if not hole.any() or hole.all():
         return memory
-    depth = _from_far_side(seen.depth)
+    depth = _from_far_side(seen.depth) * SET_BACK
     image = paint(seen.rgb, hole, _guide(depth, None), FAST)
     return _insert(memory, image, depth, camera, _hidden_from_keyframes(memory, depth, camera, hole))
 
@@ -122,11 +126,14 @@ def complete_around(memory: SpatialMemory, camera: Camera) -> SpatialMemory:
     margin = ~seen.coverage
     image, depth = _colour_and_depth(seen, wide, margin, None, FAST)
     memory = _insert(memory, image, depth, wide, margin)
-    bands = disocclusion_bands(depth, round(REACH * camera.width))
+    reach = round(REACH * camera.width)
+    bands = disocclusion_bands(depth, reach)
     if not bands.any():
         return memory
+    # the near surface goes on beyond its band; it must not be taken for what lies behind itself
+    nearer = disocclusion_bands(depth, 3 * reach) & ~bands
     whole = Rendering(image, depth, np.zeros(depth.shape, np.int32))
-    behind, far = _colour_and_depth(whole, wide, bands, None, FAST)
+    behind, far = _colour_and_depth(whole, wide, bands, nearer, FAST)
     return _insert(memory, behind, far, wide, bands & (far > depth * BEHIND))
 
 

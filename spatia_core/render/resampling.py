@@ -7,11 +7,15 @@ the same surface, its picture is sampled between pixels instead: the clip is as 
 from collections.abc import Sequence
 
 import numpy as np
+from jaxtyping import Float32, UInt8
 from numba import njit
 
-from spatia_core.arrays import Depth, Image
+from spatia_core.arrays import Image
 from spatia_core.camera import Camera
 from spatia_core.render.types import Rendering
+
+View = tuple[UInt8[np.ndarray, "_ _ 3"], Float32[np.ndarray, "_ _"], Camera]
+"""A picture, its z-depth and its camera."""
 
 MAX_SHIFT = 0.75
 """Largest disagreement, pixels of the reference, that a difference in depth may cause."""
@@ -66,18 +70,61 @@ def _sample(depth, back, P, lens, image, seen, reach, weight, total, weights):  
                 weights[y, x] += weight
 
 
+@njit(**_OPTIONS)
+def _mean(total, weights, out):  # pragma: no cover - compiled
+    h, w = weights.shape
+    for y in range(h):
+        for x in range(w):
+            if weights[y, x] > 0:
+                for c in range(3):
+                    out[y, x, c] = np.uint8(total[y, x, c] / weights[y, x] + np.float32(0.5))
+
+
+@njit(**_OPTIONS)
+def _soften(image, depth, reach, out):  # pragma: no cover - compiled
+    """Mixes neighbours where two surfaces meet that have slid against each other by a pixel or more.
+
+    There the border between them is cut along whole pixels; in the reference's own view it is as smooth as its
+    picture and stays untouched, because nothing has slid.
+    """
+    h, w = depth.shape
+    zero, one = np.float32(0), np.float32(1)
+    for y in range(1, h - 1):
+        for x in range(1, w - 1):
+            here = depth[y, x]
+            if not here > zero:
+                continue
+            slid = zero
+            for k in range(4):
+                d = depth[y + (1 if k == 0 else -1 if k == 1 else 0), x + (1 if k == 2 else -1 if k == 3 else 0)]
+                if d > zero:
+                    slid = max(slid, reach * abs(one / d - one / here))
+            if slid < one:
+                continue
+            for c in range(3):
+                total = np.float32(4) * image[y, x, c]
+                total += np.float32(2) * (
+                    np.float32(image[y - 1, x, c]) + image[y + 1, x, c] + image[y, x - 1, c] + image[y, x + 1, c]
+                )
+                total += np.float32(image[y - 1, x - 1, c]) + image[y - 1, x + 1, c]
+                total += np.float32(image[y + 1, x - 1, c]) + image[y + 1, x + 1, c]
+                out[y, x, c] = np.uint8(total / np.float32(16) + np.float32(0.5))
+
+
 def _lens(camera: Camera) -> np.ndarray:
     K = camera.K
     return np.array([K[0, 0], K[1, 1], K[0, 2], K[1, 2]], np.float32)
 
 
-def resample(rendering: Rendering, camera: Camera, views: Sequence[tuple[Image, Depth, Camera]]) -> Image:
+def resample(rendering: Rendering, camera: Camera, views: Sequence[View]) -> Image:
     """The rendering's picture (h, w, 3) with colours sampled from the views wherever they saw the same surface.
 
     views: pictures, their z-depths and cameras. Nearer views weigh more. Pixels no view saw keep the splat's colour.
+    Borders between surfaces that have slid against each other since the nearest view are softened by a pixel.
     """
     h, w = camera.height, camera.width
     total, weights = np.zeros((h, w, 3), np.float32), np.zeros((h, w), np.float32)
+    nearest = float(np.inf) if views else 0.0
     for image, depth, view in views:
         P = (view.w2c @ camera.c2w)[:3].astype(np.float32)
         distance = float(np.linalg.norm(view.centre - camera.centre))
@@ -85,7 +132,9 @@ def resample(rendering: Rendering, camera: Camera, views: Sequence[tuple[Image, 
         weight = np.float32(1.0 / (1e-3 + distance / typical) ** 2)
         reach = np.float32(max(view.K[0, 0], view.K[1, 1]) * distance)
         _sample(rendering.depth, _lens(camera), P, _lens(view), image, depth, reach, weight, total, weights)
-    found = weights > 0
-    out = rendering.rgb.copy()
-    out[found] = np.clip(np.rint(total[found] / weights[found][:, None]), 0, 255)
-    return out
+        nearest = min(nearest, float(reach))
+    sampled = rendering.rgb.copy()
+    _mean(total, weights, sampled)
+    softened = sampled.copy()
+    _soften(sampled, rendering.depth, np.float32(nearest), softened)
+    return softened
