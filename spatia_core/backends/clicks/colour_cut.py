@@ -60,7 +60,10 @@ def _distances(picture: CuePicture, positive: Clicks, negative: Clicks, box: Box
 
 
 def _grab_cut(image: Image, labels: np.ndarray) -> Mask:
-    """One round of OpenCV's GrabCut (more were not better), its random start fixed; without pixels on both sides the labels stand as they are."""
+    """One round of OpenCV's GrabCut (more were no better), its random start fixed.
+
+    Without pixels on both sides the labels stand as they are.
+    """
     inside = _inside(labels)
     if inside.all() or not inside.any():
         return inside
