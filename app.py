@@ -228,7 +228,7 @@ def wire(page: Page, h: Handlers, opening: Sequence[Any]) -> None:
     page.back.input(h.describe, [page.desk, page.path, page.back], **newest)
     page.trajectory.upload(h.trajectory, [page.desk, page.trajectory, *page.shot], **quick)
     page.regenerate.click(h.regenerate, [page.desk, *page.shot], **work)
-    page.cancel.click(h.cancel, page.desk, page.message, queue=False, api_visibility="private")
+    page.cancel.click(h.cancel, page.desk, None, concurrency_limit=8, api_visibility="private")
     wire_downloads(page, h.save)
 
 

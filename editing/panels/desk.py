@@ -61,11 +61,12 @@ class Desk:
         """Working pixel the thing was dragged to."""
         self.trajectory: str | None = None
         """A trajectory file in place of a named camera move."""
-        self.picture: tuple[SpatialMemory, str] | None = None
-        """A memory and the address of its picture, so that it is written once."""
+        self.pictures: tuple[tuple[SpatialMemory, str], ...] = ()
+        """The last memories shown and the addresses of their pictures, so that each is written once."""
         self._session: Session | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._working = False
         self._left = False
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Desk":
@@ -90,8 +91,7 @@ class Desk:
     def quick(self, wait: float = 3.0) -> Iterator[Session]:
         """The session to oneself for a moment; raises InvalidInput while something longer is under way."""
         session = self.session
-        if not self._lock.acquire(timeout=wait):
-            raise InvalidInput(STILL_WORKING)
+        self._take(wait)
         try:
             yield session
         finally:
@@ -100,8 +100,8 @@ class Desk:
     @contextmanager
     def long(self, progress: Progress) -> Iterator[Progress]:
         """The desk to oneself for longer; the progress handed out raises Cancelled once `cancel` was called."""
-        if not self._lock.acquire(blocking=False):
-            raise InvalidInput(STILL_WORKING)
+        self._take(wait=10.0)
+        self._working = True
         self._stop.clear()
 
         def told(share: float, doing: str) -> None:
@@ -113,12 +113,18 @@ class Desk:
             told(0.0, "Starting")
             yield told
         finally:
+            self._working = False
             self._lock.release()
+
+    def _take(self, wait: float) -> None:
+        # a click is worth waiting for, a film is not
+        if self._working or not self._lock.acquire(timeout=wait):
+            raise InvalidInput(STILL_WORKING)
 
     def cancel(self) -> bool:
         """Asks the work under way to stop; False when there is none."""
         self._stop.set()
-        return self._lock.locked()
+        return self._working
 
     # --- photo in, clips out ---------------------------------------------------------------------------------------
 
@@ -141,7 +147,7 @@ class Desk:
                 raise
             old, self._session = self._session, new
             self.forget_move()
-            self.picture = self.trajectory = None
+            self.pictures, self.trajectory = (), None
             if old is not None:
                 old.close()
             if self._left:

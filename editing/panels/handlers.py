@@ -352,10 +352,10 @@ class Handlers:
 
         yield from self._long(desk, "Filming", work, progress)
 
-    def cancel(self, desk: Desk | None) -> Updates:
-        """The work under way is asked to stop."""
-        stopping = desk is not None and desk.cancel()
-        return {self.page.message: note("Stopping" if stopping else "There is nothing to cancel.")}
+    def cancel(self, desk: Desk | None) -> None:
+        """The work under way is asked to stop; it says itself when it has."""
+        if desk is not None and desk.cancel():
+            gr.Info("Stopping", duration=2)
 
     # --- 5 files -------------------------------------------------------------------------------------------------
 

@@ -80,11 +80,13 @@ def stage(desk: Desk) -> dict[str, Any] | None:
 def _picture_url(desk: Desk, session: Session) -> str:
     """Address of the picture without a selection; its file is written once per memory."""
     memory = session.state.memory
-    if desk.picture is None or desk.picture[0] is not memory:
-        file = session.folder / f"stage-{uuid.uuid4().hex}.jpg"
-        PilImage.fromarray(session.stage).save(file, "JPEG", quality=92)
-        desk.picture = (memory, file_url(file))
-    return desk.picture[1]
+    for shown, url in desk.pictures:
+        if shown is memory:
+            return url
+    file = session.folder / f"stage-{uuid.uuid4().hex}.jpg"
+    PilImage.fromarray(session.stage).save(file, "JPEG", quality=92)
+    desk.pictures = (*desk.pictures[-9:], (memory, file_url(file)))
+    return file_url(file)
 
 
 def candidates(session: Session) -> list[dict[str, Any]]:

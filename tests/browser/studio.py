@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Download, FloatRect
+from playwright.sync_api import Browser, Download, FloatRect, TimeoutError
 
-PATIENCE = 60_000
+PATIENCE = 30_000
 """Longest wait for anything, milliseconds."""
 
 
@@ -33,9 +33,10 @@ class Studio:
 
     def expect(self, text: str) -> None:
         """Waits until the dock says so."""
-        self.page.wait_for_function(
-            "t => document.querySelector('#message .note')?.textContent.includes(t)", arg=text, timeout=PATIENCE
-        )
+        try:
+            self.until("t => document.querySelector('#message .note')?.textContent.includes(t)", text)
+        except TimeoutError:
+            raise AssertionError(f"the dock never said {text!r}; it says {self.said()!r}") from None
 
     def said(self) -> str:
         return self.page.inner_text("#message .note")
