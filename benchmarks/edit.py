@@ -13,12 +13,13 @@ PSNR and SSIM are means over scenes and frames, over whole frames and (`inside`)
 
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
 from benchmarks.reporting import finish
-from editing.operations import Cleared, Edit, clear, place
+from editing.operations import Edit, clear, place
 from editing.selection import grown, lift_mask
 from spatia_core import metrics, se3
 from spatia_core.arrays import Image, Mask
@@ -109,7 +110,7 @@ def one_scene(scene: Scene, path_name: str) -> dict[str, dict[str, dict[str, flo
     )
     move = true_move(edit, start, unit)
     raw = memory.without(lift_mask(memory, view, mask))
-    uncompleted = Cleared(raw, cleared.thing, cleared.solid_thing, cleared.ground, cleared.up)
+    uncompleted = replace(cleared, memory=raw)
     original = film(memory, cameras)
     masks = [scene.render(c).mask(thing) for c in path]
     plain = [inpainted(a, m) for a, m in zip(original, masks, strict=True)]

@@ -1,6 +1,6 @@
 """Edits: (memory, selection, parameters) -> memory. Every one of them leaves no pixel of what it took away."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -9,7 +9,7 @@ from jaxtyping import Bool
 from editing.ground import Ground, ground_under
 from editing.selection import checked, edge_width, grown, lift_mask, points_under, selected_pixels
 from spatia_core import se3
-from spatia_core.arrays import Mask, read_only
+from spatia_core.arrays import Mask, Selection, read_only
 from spatia_core.camera import Camera
 from spatia_core.completion import MARGIN, complete_hole
 from spatia_core.depth_edges import stand_up
@@ -65,6 +65,8 @@ class Cleared:
     """The thing's points as they were."""
     solid_thing: PointCloud
     """The thing stood upright at its ground contact."""
+    labels: PointLabels
+    """What was known of the thing's points, in the order of both clouds."""
     ground: Ground
     """What it stands on."""
     up: se3.Vec3
@@ -76,6 +78,20 @@ def _padded(mask: Mask, camera: Camera) -> tuple[Bool[np.ndarray, "wide_h wide_w
     wide = camera.widened(MARGIN)
     x, y = (wide.width - camera.width) // 2, (wide.height - camera.height) // 2
     return np.pad(mask, ((y, y), (x, x)), mode="edge"), wide
+
+
+def completed_beside(memory: SpatialMemory, camera: Camera, mask: Mask) -> Selection:
+    """The completed points behind a thing and at its border, which continued it or its edge."""
+    under, _ = points_under(memory, camera, grown(mask, edge_width(camera)))
+    return under & memory.of(Provenance.COMPLETED)
+
+
+def copies_of(memory: SpatialMemory, points: Selection) -> Selection:
+    """The completed points that show a colour copied from one of the given points."""
+    origin = memory.labels.origin
+    copied = memory.of(Provenance.COMPLETED) & (origin >= 0)
+    copied[copied] = np.isin(origin[copied], origin[points])
+    return copied
 
 
 def clear(memory: SpatialMemory, camera: Camera, mask: Mask) -> Cleared:
@@ -92,8 +108,8 @@ def clear(memory: SpatialMemory, camera: Camera, mask: Mask) -> Cleared:
     gone = chosen.copy()
     shown = wide_seen.point_index[hole]
     gone[shown[shown >= 0]] = True
-    under, _ = points_under(memory, wide, hole)
-    gone |= under & memory.of(Provenance.COMPLETED)
+    gone |= copies_of(memory, gone) | completed_beside(memory, wide, hole)
+    hole |= gone[np.maximum(wide_seen.point_index, 0)] & wide_seen.coverage
     left = memory.without(gone)
     if not len(left):
         raise InvalidInput("The selection covers everything that is known. Select one thing and keep its surroundings.")
@@ -102,9 +118,10 @@ def clear(memory: SpatialMemory, camera: Camera, mask: Mask) -> Cleared:
     depth = np.where(np.isfinite(background.depth), background.depth, seen.depth)
     solid = stand_up(np.where(pixels, seen.depth, depth), pixels)
     thing = lift(seen.rgb, seen.depth, camera, pixels)
+    labels = memory.labels[seen.point_index[pixels]]
     solid_thing = lift(seen.rgb, solid, camera, pixels)
     ground = ground_under(pixels, depth, camera)
-    return Cleared(completed, thing, solid_thing, ground, -camera.c2w[:3, 1])
+    return Cleared(completed, thing, solid_thing, labels, ground, -camera.c2w[:3, 1])
 
 
 def displacement(cleared: Cleared, edit: Edit, unit: float) -> se3.Vec3:
@@ -124,10 +141,8 @@ def place(cleared: Cleared, edit: Edit, unit: float) -> SpatialMemory:
     z = se3.transform(edit.camera.w2c, moved.xyz)[:, 2]
     if len(z) and float(np.median(z)) <= 0:
         raise InvalidInput("The move would put the thing behind the first camera. Give a smaller z.")
-    labels = PointLabels.uniform(len(moved), Provenance.OBSERVED)
     number = np.int16(cleared.memory.labels.object_id.max(initial=0) + 1)
-    labels = PointLabels(labels.confidence, labels.keyframe, np.full(len(moved), number), labels.provenance)
-    return cleared.memory.insert(moved, labels)
+    return cleared.memory.insert(moved, replace(cleared.labels, object_id=np.full(len(moved), number)))
 
 
 def offset_to_pixel(cleared: Cleared, camera: Camera, x: float, y: float, unit: float) -> tuple[float, float, float]:

@@ -33,7 +33,13 @@ MAX_EDITS = 1000
 MAX_SIDE = 4096
 
 _CLOUD = {"xyz": ("<f4", 3), "rgb": ("|u1", 3), "radius": ("<f4", 0)}
-_LABELS = {"confidence": ("<f4", 0), "keyframe": ("<i4", 0), "object_id": ("<i2", 0), "provenance": ("|u1", 0)}
+_LABELS = {
+    "confidence": ("<f4", 0),
+    "keyframe": ("<i4", 0),
+    "object_id": ("<i2", 0),
+    "provenance": ("|u1", 0),
+    "source": ("<i4", 0),
+}
 
 
 def _camera(camera: Camera) -> dict[str, Any]:

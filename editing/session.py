@@ -14,8 +14,8 @@ import numpy as np
 from editing.comparison import compare
 from editing.history import History
 from editing.opening import Opening, open_source
-from editing.operations import Cleared, Edit, clear, offset_to_pixel, place
-from editing.selection import Combination, checked, points_under
+from editing.operations import Cleared, Edit, clear, completed_beside, offset_to_pixel, place
+from editing.selection import Combination, checked
 from editing.state import Click, Picking, Source, State, Take, frozen_clip
 from spatia_core.arrays import Image, Mask
 from spatia_core.backends.protocols import GenerationSettings, Progress, Segmenter, silent
@@ -292,8 +292,10 @@ class Session:
         Both clips then show the same invented surroundings and differ in nothing but the edit.
         """
         added = np.arange(len(new)) >= len(old)
+        removed = ~np.isin(new.labels.origin, self.state.memory.labels.origin)
+        added &= ~(removed & (new.labels.origin >= 0))
         for edit in self.state.log:
-            added &= ~points_under(new, edit.camera, edit.mask)[0]
+            added &= ~completed_beside(new, edit.camera, edit.mask)
         return self.state.memory.insert(new.cloud[added], new.labels[added])
 
     def _film(self, memory: SpatialMemory, path: CameraPath, shot: Shot, edits: int, progress: Progress) -> Take:

@@ -1,6 +1,6 @@
 """Views into the memory: pixels become points, and a clip adds only what the memory did not know."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -55,7 +55,9 @@ def remember_view(
             "No pixel of this view has a known depth: there is nothing to remember. Give a depth map that is not empty."
         )
     cloud = lift(view.image, settled(view.depth), view.camera, keep)
-    labels = PointLabels.uniform(len(cloud), provenance, keyframe=len(memory.keyframes))
+    labels = replace(
+        PointLabels.uniform(len(cloud), provenance, keyframe=len(memory.keyframes)), source=np.flatnonzero(keep).astype(np.int32)
+    )
     return memory.insert(cloud, labels, [view])
 
 

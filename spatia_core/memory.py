@@ -61,6 +61,16 @@ class Keyframe:
         return cls(image, depth, camera, nothing, nothing)
 
 
+LABEL_TYPES = {
+    "confidence": np.float32,
+    "keyframe": np.int32,
+    "object_id": np.int16,
+    "provenance": np.uint8,
+    "source": np.int32,
+}
+"""What is known of every point, and as what."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class PointLabels:
     """What is known about each of n points beside its place and colour."""
@@ -73,11 +83,21 @@ class PointLabels:
     """(n,) int16, 0 = nothing in particular."""
     provenance: UInt8[np.ndarray, " n"]
     """(n,) uint8, a Provenance."""
+    source: Int32[np.ndarray, " n"] | None = None
+    """(n,) int32 the pixel of its keyframe (row * width + column) whose colour it shows, also where completion copied
+    that colour elsewhere; -1 = none. None becomes -1 everywhere."""
 
     def __post_init__(self) -> None:
-        dtypes = (np.float32, np.int32, np.int16, np.uint8)
-        for name, dtype in zip(("confidence", "keyframe", "object_id", "provenance"), dtypes, strict=True):
+        if self.source is None:
+            object.__setattr__(self, "source", np.full(len(self.provenance), -1, np.int32))
+        for name, dtype in LABEL_TYPES.items():
             object.__setattr__(self, name, read_only(getattr(self, name), dtype))
+
+    @property
+    def origin(self) -> np.ndarray:
+        """(n,) int64 one number for keyframe and source together, -1 where the source is unknown."""
+        source = np.asarray(self.source, np.int64)
+        return np.where(source < 0, -1, self.keyframe.astype(np.int64) << 32 | source)
 
     @classmethod
     def uniform(cls, n: int, provenance: Provenance, keyframe: int = 0, confidence: float = 1.0) -> Self:
@@ -91,16 +111,11 @@ class PointLabels:
 
     def __getitem__(self, keep: Selection | np.ndarray) -> Self:
         """The labels picked by a boolean mask or by indices."""
-        return type(self)(self.confidence[keep], self.keyframe[keep], self.object_id[keep], self.provenance[keep])
+        return type(self)(*(getattr(self, name)[keep] for name in LABEL_TYPES))
 
     def __add__(self, other: Self) -> Self:
         """Both sets of labels, those of `other` last."""
-        return type(self)(
-            np.concatenate([self.confidence, other.confidence]),
-            np.concatenate([self.keyframe, other.keyframe]),
-            np.concatenate([self.object_id, other.object_id]),
-            np.concatenate([self.provenance, other.provenance]),
-        )
+        return type(self)(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in LABEL_TYPES))
 
 
 @dataclass(frozen=True, slots=True)

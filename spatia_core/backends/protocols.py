@@ -82,7 +82,7 @@ class Prompt:
                 np.isfinite(self.box).all() and min(x1, width) - max(x0, 0) >= 2 and min(y1, height) - max(y0, 0) >= 2
             ):
                 raise InvalidInput(
-                    f"The box {tuple(float(v) for v in self.box)} has no area inside the picture; give X0,Y0,X1,Y1 with "
+                    f"The box {tuple(float(v) for v in self.box)} has no area in the picture; give X0,Y0,X1,Y1 with "
                     f"X0 < X1 <= {width} and Y0 < Y1 <= {height}."
                 )
         return self

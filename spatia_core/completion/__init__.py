@@ -1,4 +1,4 @@
-"""What no camera saw gets colour and depth once, in the memory, marked as completed; every later frame sees the same."""
+"""What no camera saw gets colour and depth once, in the memory, marked as completed, for every later frame."""
 
 from spatia_core.completion.views import MARGIN, complete_along, complete_around, complete_hole, complete_view
 

@@ -24,6 +24,7 @@ Values = Float32[np.ndarray, "h w c"]
 Coarse = Float32[np.ndarray, "h2 w2 c"]
 Share = Float32[np.ndarray, "h2 w2"]
 Places = Int32[np.ndarray, "n 2"]
+Origins = Int32[np.ndarray, "h w 2"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -106,6 +107,8 @@ class _Search(NamedTuple):
 
     matches: np.ndarray
     trust: np.ndarray
+    origin: np.ndarray
+    """(h, w, 2) row and column that each filled pixel was copied from, -1 = from nowhere in particular."""
 
 
 def paint(image: Image, hole: Mask, guide: FillGuide | None = None, options: FillOptions | None = None) -> Image:
@@ -113,25 +116,39 @@ def paint(image: Image, hole: Mask, guide: FillGuide | None = None, options: Fil
 
     The same input and seed give the same output. Where nothing is known at all the hole is grey.
     """
+    return paint_from(image, hole, guide, options)[0]
+
+
+def paint_from(
+    image: Image, hole: Mask, guide: FillGuide | None = None, options: FillOptions | None = None
+) -> tuple[Image, Origins]:
+    """`paint`, and the row and column that every pixel of the hole was copied from.
+
+    Origins are (-1, -1) outside the hole and where a pixel was not copied from one place.
+    """
     options = options or FillOptions()
     guide = guide or FillGuide()
     hole = np.ascontiguousarray(hole, dtype=bool)
     if image.ndim != 3 or image.shape[2] != 3 or image.shape[:2] != hole.shape:
         raise InvalidInput(f"A picture (H, W, 3) and a hole (H, W) are needed, got {image.shape} and {hole.shape}.")
     out = np.array(image, np.uint8)
+    origins = np.full((*hole.shape, 2), -1, np.int32)
     if not hole.any():
-        return out
+        return out, origins
     if hole.all():
         out[:] = _UNKNOWN_GREY
-        return out
+        return out, origins
     weighted = _weighted_guide(guide, hole.shape)
     banned = hole | guide.forbidden if guide.forbidden is not None else hole
     window = _window(hole, banned)
     level = _first_level(out[window], hole[window], banned[window], weighted[window], options)
-    filled = _fill(level, options, hole.shape[1])[..., :3]
+    filled, origin = _fill(level, options, hole.shape[1])
     inside = hole[window]
-    out[window][inside] = np.clip(np.rint(filled[inside]), 0, 255)
-    return out
+    out[window][inside] = np.clip(np.rint(filled[..., :3][inside]), 0, 255)
+    if origin is not None:
+        copied = inside & (origin[..., 0] >= 0)
+        origins[window][copied] = origin[copied] + np.array([window[0].start, window[1].start], np.int32)
+    return out, origins
 
 
 def spread(values: Values, known: Mask) -> Values:
@@ -196,7 +213,7 @@ def _pyramid(level: _Level) -> list[_Level]:
     return levels
 
 
-def _fill(level: _Level, options: FillOptions, picture_width: int) -> Values:
+def _fill(level: _Level, options: FillOptions, picture_width: int) -> tuple[Values, np.ndarray | None]:
     levels = _pyramid(level)
     last, values = None, level.values
     for k in range(len(levels) - 1, -1, -1):
@@ -205,7 +222,7 @@ def _fill(level: _Level, options: FillOptions, picture_width: int) -> Values:
             level.values[level.hole] = _doubled(values, level.hole.shape)[level.hole]
         share = k / max(1, len(levels) - 1)
         values, last = _fill_level(level, last, _Plan(options, share, k, picture_width >> k))
-    return values
+    return values, None if last is None else last.origin
 
 
 class _Plan(NamedTuple):
@@ -245,8 +262,8 @@ def _fill_level(level: _Level, last: _Search | None, plan: _Plan) -> tuple[Value
         matches = np.full((*level.hole.shape, 2), -1, np.int32)
         matches[touching] = sources[rng.integers(0, len(sources), len(targets))]
     else:
-        last = _Search(*_inherited(last, targets, usable, sources[rng.integers(0, len(sources), len(targets))]))
-        matches = last.matches
+        matches, trust = _inherited(last, targets, usable, sources[rng.integers(0, len(sources), len(targets))])
+        last = _Search(matches, trust, last.origin)
     origin = np.full((*level.hole.shape, 2), -1, np.int32)
     if last is not None:  # begin sharp: paint with the coarse field, not with the doubled picture
         level.values[level.hole] = kernels.vote(_field(level, plan), points, matches, last.trust, origin, True)
@@ -267,7 +284,7 @@ def _fill_level(level: _Level, last: _Search | None, plan: _Plan) -> tuple[Value
         level.values[level.hole] = kernels.vote(field, points, matches, trust, origin, copy)
     if plan.options.screen > 0:
         _even_light(level, points, origin, plan.options.screen)
-    return level.values, _Search(matches, trust)
+    return level.values, _Search(matches, trust, origin)
 
 
 def _field(level: _Level, plan: _Plan) -> kernels.Field:

@@ -1,13 +1,14 @@
 """Completion of a memory: from a view with holes to points without."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from spatia_core.arrays import Depth, Mask, nearest_false
+from spatia_core.arrays import Depth, Image, IndexMap, Mask, nearest_false
 from spatia_core.camera import Camera
-from spatia_core.completion.patchmatch import FAST, FillGuide, FillOptions, paint
+from spatia_core.completion.patchmatch import FAST, FillGuide, FillOptions, paint_from
 from spatia_core.completion.surfaces import continue_depth, disocclusion_bands
 from spatia_core.fusion import lift
 from spatia_core.memory import PointLabels, Provenance, SpatialMemory
@@ -28,31 +29,61 @@ LAYER = 30.0
 SET_BACK = np.float32(1.01)
 """What continues a far surface behind a step stands this much behind it, so that it never covers its neighbours."""
 
+STRIP = 120.0
+"""The same for the strips that a moving camera uncovers: the near side of the step is beside them and must stay out."""
+
 BEHIND = 1.02
 """A completed point must lie this much farther than what a keyframe saw on the same ray, or it would be seen there."""
 
 
-def _guide(depth: Depth, forbidden: Mask | None) -> FillGuide:
+def _guide(depth: Depth, forbidden: Mask | None, layer: float = LAYER) -> FillGuide:
     """Floor from floor, wall from wall: sources at another log depth are worth less."""
-    return FillGuide(forbidden, np.log(depth)[..., None], (LAYER,))
+    return FillGuide(forbidden, np.log(depth)[..., None], (layer,))
 
 
-def _colour_and_depth(seen: Rendering, camera: Camera, hole: Mask, forbidden: Mask | None, options: FillOptions):
-    """Picture and depth of the view with the hole filled; forbidden pixels are nobody's source."""
-    depth = np.where(hole, np.float32(np.nan), seen.depth)
-    filled = continue_depth(depth, hole, camera, forbidden)
-    return paint(seen.rgb, hole, _guide(filled, forbidden), options), filled
+@dataclass(frozen=True, eq=False, slots=True)
+class _Filled:
+    """A view without holes."""
+
+    image: Image
+    depth: Depth
+    shown: IndexMap
+    """(h, w) the point whose colour every pixel has: the one it shows, or the one its colour was copied from."""
 
 
-def _insert(memory: SpatialMemory, image: np.ndarray, depth: Depth, camera: Camera, keep: Mask) -> SpatialMemory:
-    """The memory with the completed pixels as points; the deeper in the hole, the less they are believed."""
+def _filled(seen: Rendering, depth: Depth, hole: Mask, guide: FillGuide, options: FillOptions) -> _Filled:
+    image, origin = paint_from(seen.rgb, hole, guide, options)
+    shown = seen.point_index.copy()
+    copied = hole & (origin[..., 0] >= 0)
+    shown[hole] = -1
+    shown[copied] = seen.point_index[origin[copied][:, 0], origin[copied][:, 1]]
+    return _Filled(image, depth, shown)
+
+
+def _colour_and_depth(
+    seen: Rendering, camera: Camera, hole: Mask, forbidden: Mask | None, options: FillOptions
+) -> _Filled:
+    """The view with the hole filled; forbidden pixels are nobody's source."""
+    depth = continue_depth(np.where(hole, np.float32(np.nan), seen.depth), hole, camera, forbidden)
+    return _filled(seen, depth, hole, _guide(depth, forbidden), options)
+
+
+def _insert(memory: SpatialMemory, view: _Filled, camera: Camera, keep: Mask) -> SpatialMemory:
+    """The memory with the completed pixels as points; the deeper in the hole, the less they are believed.
+
+    Each remembers the keyframe pixel that its colour comes from: when that is removed, its copies go too.
+    """
     inside = cv2.distanceTransform(keep.astype(np.uint8), cv2.DIST_L2, 3)
-    cloud = lift(image, depth, camera, keep)
+    cloud = lift(view.image, view.depth, camera, keep)
+    shown = view.shown[keep]
+    known, at = shown >= 0, np.maximum(shown, 0)
+    old = memory.labels
     labels = PointLabels(
-        confidence=0.5 * np.exp(-inside[keep] / (0.1 * camera.width)),
-        keyframe=np.full(len(cloud), max(len(memory.keyframes) - 1, 0), np.int32),
+        confidence=(0.5 * np.exp(-inside[keep] / (0.1 * camera.width))).astype(np.float32),
+        keyframe=np.where(known, old.keyframe[at], np.int32(max(len(memory.keyframes) - 1, 0))),
         object_id=np.zeros(len(cloud), np.int16),
         provenance=np.full(len(cloud), int(Provenance.COMPLETED), np.uint8),
+        source=np.where(known, np.asarray(old.source)[at], np.int32(-1)),
     )
     return memory.insert(cloud, labels)
 
@@ -80,8 +111,7 @@ def complete_hole(memory: SpatialMemory, camera: Camera, hole: Mask) -> SpatialM
     hole = hole & ~seen.coverage
     if not hole.any() or not seen.coverage.any():
         return memory
-    image, depth = _colour_and_depth(seen, camera, hole | ~seen.coverage, None, FillOptions())
-    return _insert(memory, image, depth, camera, hole)
+    return _insert(memory, _colour_and_depth(seen, camera, ~seen.coverage, None, FillOptions()), camera, hole)
 
 
 def _from_far_side(depth: Depth) -> Depth:
@@ -115,8 +145,8 @@ def complete_view(memory: SpatialMemory, camera: Camera) -> SpatialMemory:
     if not hole.any() or hole.all():
         return memory
     depth = _from_far_side(seen.depth) * SET_BACK
-    image = paint(seen.rgb, hole, _guide(depth, None), FAST)
-    return _insert(memory, image, depth, camera, _hidden_from_keyframes(memory, depth, camera, hole))
+    view = _filled(seen, depth, hole, _guide(depth, None, STRIP), FAST)
+    return _insert(memory, view, camera, _hidden_from_keyframes(memory, depth, camera, hole))
 
 
 def complete_around(memory: SpatialMemory, camera: Camera) -> SpatialMemory:
@@ -124,17 +154,17 @@ def complete_around(memory: SpatialMemory, camera: Camera) -> SpatialMemory:
     wide = camera.widened(MARGIN)
     seen = render(memory.cloud, wide)
     margin = ~seen.coverage
-    image, depth = _colour_and_depth(seen, wide, margin, None, FAST)
-    memory = _insert(memory, image, depth, wide, margin)
+    memory = _insert(memory, _colour_and_depth(seen, wide, margin, None, FAST), wide, margin)
+    seen = render(memory.cloud, wide)
+    depth = seen.depth
     reach = round(REACH * camera.width)
     bands = disocclusion_bands(depth, reach)
     if not bands.any():
         return memory
     # the near surface goes on beyond its band; it must not be taken for what lies behind itself
     nearer = disocclusion_bands(depth, 3 * reach) & ~bands
-    whole = Rendering(image, depth, np.zeros(depth.shape, np.int32))
-    behind, far = _colour_and_depth(whole, wide, bands, nearer, FAST)
-    return _insert(memory, behind, far, wide, bands & (far > depth * BEHIND))
+    behind = _colour_and_depth(seen, wide, bands, nearer, FAST)
+    return _insert(memory, behind, wide, bands & (behind.depth > depth * BEHIND))
 
 
 def complete_along(memory: SpatialMemory, path: Sequence[Camera], views: int = 4) -> tuple[SpatialMemory, float]:
