@@ -17,6 +17,7 @@ from jaxtyping import install_import_hook
 
 cv2.setNumThreads(1)
 settings.register_profile("here", deadline=None, max_examples=40, derandomize=True)
+settings.register_profile("thorough", deadline=None, max_examples=1000)  # pytest --hypothesis-profile thorough
 settings.load_profile("here")
 
 _njit = numba.njit
