@@ -3,8 +3,8 @@
 # make test   sets up, runs every test
 # make lint   sets up, checks style and types
 
-PHOTO := assets/examples/osprey.jpg
-CLICK := 505,300
+PHOTO := assets/examples/otters.jpg
+CLICKS := --click 620,380 --click 430,230 --click 900,390 --click 1130,440
 PYTHON := .venv/bin/python
 
 .PHONY: demo app test lint setup setup-test
@@ -16,7 +16,7 @@ setup-test:
 	@scripts/setup test
 
 demo: setup
-	@$(PYTHON) -m editing $(PHOTO) --click $(CLICK) --delete --out demo > /dev/null
+	@$(PYTHON) -m editing $(PHOTO) $(CLICKS) --delete --out demo > /dev/null
 	@echo "Before and after, side by side:  demo/before_after.mp4"
 	@echo "The two clips:                   demo/initial.mp4  demo/edited.mp4"
 	@echo "The memory as points:            demo/memory_before.ply  demo/memory_after.ply"

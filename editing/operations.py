@@ -3,13 +3,14 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import cv2
 import numpy as np
 from jaxtyping import Bool
 
 from editing.ground import Ground, ground_under
 from editing.selection import checked, edge_width, grown, lift_mask, points_under, selected_pixels
 from spatia_core import se3
-from spatia_core.arrays import Mask, Selection, read_only
+from spatia_core.arrays import Depth, Mask, Selection, read_only
 from spatia_core.camera import Camera
 from spatia_core.completion import MARGIN, complete_hole
 from spatia_core.depth_edges import stand_up
@@ -94,6 +95,17 @@ def copies_of(memory: SpatialMemory, points: Selection) -> Selection:
     return copied
 
 
+def smoothed(depth: Depth, mask: Mask, share: float = 0.006) -> Depth:
+    """The depth with its relief inside the mask smoothed by `share` of the picture's width, seeing only the mask.
+
+    A thing that is moved is seen from where its estimated relief was not meant to be seen: steps in it would gape.
+    """
+    sigma = share * depth.shape[1]
+    weight = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), sigma)
+    inside = cv2.GaussianBlur(np.where(mask, depth, 0).astype(np.float32), (0, 0), sigma)
+    return np.where(mask, inside / np.maximum(weight, 1e-6), depth).astype(np.float32)
+
+
 def clear(memory: SpatialMemory, camera: Camera, mask: Mask) -> Cleared:
     """The memory without what the mask shows and the thing as points of its own.
 
@@ -116,7 +128,7 @@ def clear(memory: SpatialMemory, camera: Camera, mask: Mask) -> Cleared:
     completed = complete_hole(left, wide, hole)
     background = render(completed.cloud, camera)
     depth = np.where(np.isfinite(background.depth), background.depth, seen.depth)
-    solid = stand_up(np.where(pixels, seen.depth, depth), pixels)
+    solid = smoothed(stand_up(np.where(pixels, seen.depth, depth), pixels), pixels)
     thing = lift(seen.rgb, seen.depth, camera, pixels)
     labels = memory.labels[seen.point_index[pixels]]
     solid_thing = lift(seen.rgb, solid, camera, pixels)
