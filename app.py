@@ -62,7 +62,7 @@ def photo_step() -> dict[str, Any]:
             )
             gr.HTML('<p class="how">Or pick an example:</p>')
             examples = parts.picture_strip("Example photos", pictures.example_strip(EXAMPLES), elem_id="examples")
-            with gr.Accordion("Options before opening: own depth map, lens, size", open=False, elem_id="options"):
+            with gr.Accordion("Options: depth map, lens, size", open=False, elem_id="options"):
                 depth = gr.File(label="Depth map (.npy, .npz, 16-bit .png in mm, .exr)", height=110, elem_id="depth")
                 lens = gr.File(label="Lens (.txt: fx fy cx cy, or a 3x3 matrix)", height=110, elem_id="lens")
                 size = gr.Textbox(label="Size of the clips", placeholder="832x480", max_lines=1, elem_id="size")
@@ -190,8 +190,8 @@ def build(studio: Studio) -> gr.Blocks:
         made |= dock()
         opening = [made.pop(f"_{name}") for name in ("depth", "lens", "size")]
         page = Page(desk=desk, stage=stage, **made)
+        add_endpoints(studio, desk)  # first: who comes first has the name
         wire(page, Handlers(studio, page), opening)
-        add_endpoints(studio, desk)
     return blocks
 
 

@@ -9,7 +9,7 @@ const TOOLS = [
   ["add", "+", "This", "Click on the thing you want to change. Shift+click: not this."],
   ["not", "\u2212", "Not this", "Click on what the selection should leave out."],
   ["box", "\u25ad", "Box", "Drag a box around the thing."],
-  ["move", "\u2725", "Drag", "Drag the selected thing; it stays on the ground. Then press Move."],
+  ["move", "\u2725", "Drag", "Drag the selected thing; it stays on the ground. Then press Move it here."],
 ];
 
 function mountStage(element, props, trigger, watch) {

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 import gradio as gr
@@ -70,6 +71,7 @@ def _changed(change: Callable[..., object]) -> Callable[..., Any]:
             change(session, *values)
             return summary(session)
 
+    handler.__signature__ = signature(change)  # type: ignore[attr-defined]  # clients see these names
     return _clear_errors(handler)
 
 
@@ -98,7 +100,7 @@ def add_endpoints(studio: Studio, desk: gr.State) -> None:
     with gr.Group(visible=False):
         photo, out, first, second = (
             gr.File(label="photo"),
-            gr.JSON(),
+            gr.JSON(label="session"),
             gr.File(label="clip"),
             gr.File(label="edited clip"),
         )
@@ -115,12 +117,16 @@ def add_endpoints(studio: Studio, desk: gr.State) -> None:
         go.click(fn, inputs, outputs, api_name=name, **lane)
 
     named("open_photo", open_photo, [desk, photo, *shot], [desk, out, first], slow=True)
-    named("click", _changed(lambda s, a, b, plus: s.click(a, b, bool(plus))), [desk, x, y, yes], [out])
-    named("box", _changed(lambda s, *corners: s.box(*corners)), [desk, x, y, x1, y1], [out])
+    named("click", _changed(lambda s, x, y, positive: s.click(x, y, bool(positive))), [desk, x, y, yes], [out])
+    named("box", _changed(lambda s, x0, y0, x1, y1: s.box(x0, y0, x1, y1)), [desk, x, y, x1, y1], [out])
     named("take_back", _changed(lambda s: s.take_back()), [desk], [out])
     named("delete", _changed(lambda s: s.delete()), [desk], [out], slow=True)
     named(
-        "move", _changed(lambda s, a, b, c, ground: s.move((a, b, c), bool(ground))), [desk, x, y, z, yes], [out], True
+        "move",
+        _changed(lambda s, x, y, z, on_ground: s.move((x, y, z), bool(on_ground))),
+        [desk, x, y, z, yes],
+        [out],
+        True,
     )
     named("regenerate", regenerate, [desk, *shot], [out, first, second], slow=True)
     named("undo", _changed(lambda s: s.undo()), [desk], [out])

@@ -78,7 +78,7 @@ def test_clicks_are_taken_back_one_by_one(studio: Studio, photo: Path):
     studio.page.wait_for_timeout(150)
     assert studio.drawn() > 500
     studio.page.click(".tool-not")
-    studio.click(0.445, 0.75)
+    studio.click(0.41, 0.4)
     studio.until("t => document.querySelector('#message .note').textContent !== t", one)
     studio.page.click("#take-back")
     studio.expect(one)
@@ -93,7 +93,7 @@ def test_clicks_are_taken_back_one_by_one(studio: Studio, photo: Path):
 def test_a_box_selects_and_the_selection_is_grown_joined_and_cut(studio: Studio, photo: Path):
     studio.open(photo)
     studio.page.click(".tool-box")
-    studio.drag((0.32, 0.18), (0.5, 0.92))
+    studio.drag((0.285, 0.18), (0.46, 0.86))
     studio.page.mouse.up()
     studio.expect("is selected")
     share = float(studio.said().split("%")[0])
@@ -181,7 +181,7 @@ def test_cancel_stops_the_work_and_changes_nothing(studio: Studio, photo: Path):
     studio.page.click("#regenerate")
     studio.until("!document.querySelector('#cancel').disabled")
     assert not studio.enabled("regenerate")
-    studio.click(0.445, 0.52)  # not taken while something is under way
+    studio.click(0.35, 0.5)  # not taken while something is under way
     studio.page.click("#cancel")
     studio.expect("Cancelled. Nothing was changed.")
     studio.shows_clips("Original")
@@ -246,7 +246,7 @@ def test_files_outside_the_session_folder_are_not_served(studio: Studio, address
 
 def test_double_clicks_and_clicks_while_working_do_no_harm(studio: Studio, photo: Path):
     studio.open(photo)
-    x, y = studio.at(0.445, 0.52)
+    x, y = studio.at(0.35, 0.5)
     studio.page.mouse.dblclick(x, y)
     studio.expect("is selected")
     studio.until("!document.querySelector('#delete').disabled")

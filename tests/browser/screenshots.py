@@ -1,0 +1,97 @@
+"""Takes the pictures of docs/screenshots: `python -m tests.browser.screenshots`."""
+
+import tempfile
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from tests.browser.conftest import FLAGS, ROOT, chromium, serve
+from tests.browser.studio import Studio
+
+OUT = ROOT / "docs" / "screenshots"
+LARGEST = 300_000
+"""Bytes a picture may have."""
+
+
+def shoot(tab: Studio, name: str) -> None:
+    """One screen as a PNG, in a palette where it would be too large."""
+    tab.page.wait_for_timeout(500)
+    tab.page.evaluate("document.querySelectorAll('.toast-wrap').forEach(t => t.remove())")
+    file = OUT / f"{name}.png"
+    tab.page.screenshot(path=file)
+    for colours in (256, 128, 64, 32):
+        if file.stat().st_size <= LARGEST:
+            return
+        with Image.open(file) as picture:
+            small = picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE)
+        small.save(file, optimize=True)
+
+
+def show(tab: Studio, place: str, block: str = "start") -> None:
+    """Scrolls a part of the page into sight."""
+    tab.page.evaluate(
+        "([s, b]) => { document.querySelector(s).closest('.card, .gradio-container').scrollIntoView({block: b}); }",
+        [place, block],
+    )
+
+
+def tour(tab: Studio, prefix: str) -> None:
+    """Every step of the work, one picture each."""
+    shoot(tab, f"{prefix}-0-start")
+    tab.frames(25)
+    tab.page.click("#examples button[data-name='osprey.jpg']")
+    tab.until("parseInt(document.querySelector('#message [role=progressbar]')?.ariaValueNow) > 10")
+    tab.page.evaluate("window.scrollTo(0, 0)")
+    shoot(tab, f"{prefix}-1-opening")
+    tab.expect("The memory is built")
+    show(tab, "#first")
+    shoot(tab, f"{prefix}-1-photo")
+    tab.page.click(".tool-box")
+    tab.drag((0.285, 0.18), (0.46, 0.86))
+    tab.page.mouse.up()
+    tab.expect("is selected")
+    show(tab, "#stage")
+    shoot(tab, f"{prefix}-2-select")
+    tab.page.click(".tool-move")
+    tab.expect("Drag the thing")
+    tab.drag((0.37, 0.5), (0.55, 0.52))
+    tab.until("!document.querySelector('#stage .stage-preview').hidden")
+    tab.page.mouse.up()
+    tab.expect("This is how it would look")
+    show(tab, "#stage")
+    shoot(tab, f"{prefix}-3-move")
+    tab.page.click(".tool-add")
+    tab.press("delete", "gone")
+    show(tab, "#delete")
+    shoot(tab, f"{prefix}-3-deleted")
+    show(tab, "#regenerate")
+    shoot(tab, f"{prefix}-4-film")
+    tab.press("regenerate", "Done")
+    tab.shows_clips("Original", "Edited")
+    show(tab, "#result")
+    shoot(tab, f"{prefix}-5-compare")
+    tab.page.click("#result button[data-view=wipe]")
+    shoot(tab, f"{prefix}-5-wipe")
+
+
+def main() -> None:
+    """All pictures anew."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as p:
+        process, address = serve(Path(folder) / "log")
+        try:
+            browser = p.chromium.launch(executable_path=chromium(), args=FLAGS, headless=True)
+            for width in (1280, 390):
+                for theme in ("light", "dark"):
+                    tab = Studio(browser, address, width, theme)
+                    tour(tab, f"{width}-{theme}")
+                    tab.close()
+            browser.close()
+        finally:
+            process.terminate()
+            process.wait(20)
+
+
+if __name__ == "__main__":
+    main()
