@@ -40,10 +40,10 @@ FRAMES = 13
 INPAINT_BORDER = 3
 
 
-def film(memory: SpatialMemory, path: Sequence[Camera]) -> Sequence[Image]:
+def film(memory: SpatialMemory, path: Sequence[Camera]) -> list[Image]:
     """The clip that the product would show."""
     completed, _ = complete_along(memory, path)
-    return ReprojectGenerator().generate(condition(completed, path), "", GenerationSettings()).images
+    return list(ReprojectGenerator().generate(condition(completed, path), "", GenerationSettings()).images)
 
 
 def film_raw(memory: SpatialMemory, path: Sequence[Camera]) -> Sequence[Image]:

@@ -55,9 +55,8 @@ def remember_view(
             "No pixel of this view has a known depth: there is nothing to remember. Give a depth map that is not empty."
         )
     cloud = lift(view.image, settled(view.depth), view.camera, keep)
-    labels = replace(
-        PointLabels.uniform(len(cloud), provenance, keyframe=len(memory.keyframes)), source=np.flatnonzero(keep).astype(np.int32)
-    )
+    uniform = PointLabels.uniform(len(cloud), provenance, keyframe=len(memory.keyframes))
+    labels = replace(uniform, source=np.flatnonzero(keep).astype(np.int32))
     return memory.insert(cloud, labels, [view])
 
 

@@ -104,6 +104,7 @@ def test_equal_shots_give_byte_equal_clips(session, tmp_path):
     session.generate(SHOT)
     other = make_session(tmp_path / "other")
     other.generate(SHOT)
+    assert other.state.before is not None
     assert np.array_equal(session.state.before.clip.images, other.state.before.clip.images)
 
 

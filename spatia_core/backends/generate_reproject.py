@@ -19,11 +19,12 @@ def fill_small_holes(image: Image, known: Mask) -> Image:
         return image
     weight = known.astype(np.float32)
     colour = image.astype(np.float32) * weight[..., None]
-    levels = [(colour, weight)]
+    levels: list[tuple[np.ndarray, np.ndarray]] = [(colour, weight)]
     while min(weight.shape) > 1 and not (weight > 0).all():
         size = ((weight.shape[1] + 1) // 2, (weight.shape[0] + 1) // 2)
-        colour = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
-        weight = cv2.resize(weight, size, interpolation=cv2.INTER_AREA)
+        colour, weight = (
+            np.asarray(cv2.resize(a, size, interpolation=cv2.INTER_AREA), np.float32) for a in (colour, weight)
+        )
         levels.append((colour, weight))
     out = levels[-1][0] / np.maximum(levels[-1][1], 1e-6)[..., None]
     for colour, weight in reversed(levels[:-1]):

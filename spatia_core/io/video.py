@@ -62,7 +62,8 @@ def write_mp4(
 def _stream(container, width: int, height: int, fps: float, crf: int):
     stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
     stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-    stream.options = {"crf": str(crf), "preset": "veryfast"}
+    # libx264's macroblock tree reads what lay in memory before: with it, equal frames give other bytes now and then
+    stream.options = {"crf": str(crf), "preset": "veryfast", "x264-params": "no-mbtree=1"}
     context = stream.codec_context
     context.thread_count = 1
     context.color_primaries = context.color_trc = context.colorspace = _BT709
