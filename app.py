@@ -264,7 +264,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     choice = Choice(args.depth_backend, args.segmenter_backend, args.generator_backend, args.tracker_backend)
     with tempfile.TemporaryDirectory(prefix="spatia-studio-") as folder:
         studio = Studio(Path(folder), choice)
-        threading.Thread(target=studio.warm, daemon=True).start()
+        threading.Thread(target=studio.warm, args=(sorted(EXAMPLES.glob("*.jpg")),), daemon=True).start()
         blocks = build(studio).queue(max_size=40, default_concurrency_limit=8)
         blocks.launch(
             server_name=args.host,

@@ -115,7 +115,8 @@ def sentences(session: Session) -> list[str]:
     out = list(take.notes)
     seen = take.comparison
     if seen is not None:
-        same = "identical" if seen.outside_psnr >= 99 else f"alike to {seen.outside_psnr:.1f} dB"
+        exact = seen.outside_psnr >= 99
+        same = "identical" if exact else f"the same to the eye (PSNR {seen.outside_psnr:.0f} dB; 40 is hard to tell)"
         out.insert(0, f"Outside the edit ({1 - seen.edited_share:.0%} of the picture) both clips are {same}.")
         if seen.residue is not None:
             out.insert(1, f"Of the removed thing {seen.residue:.1%} is still to be seen.")

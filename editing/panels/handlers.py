@@ -114,6 +114,7 @@ class Handlers:
         frames: Any,
         seed: Any,
         progress: gr.Progress = gr.Progress(),  # noqa: B008
+        shipped: bool = False,
     ) -> Iterator[Updates]:
         """A photo or a saved session."""
         desk = desk or Desk(self.studio)
@@ -122,7 +123,7 @@ class Handlers:
             if file is None:
                 raise InvalidInput("Choose a photo first.")
             opening = Opening(file, depth, lens, parse_size(size) if size and size.strip() else None)
-            desk.open(opening, shot_of(None, path, back, amount, frames, seed), told)
+            desk.open(opening, shot_of(None, path, back, amount, frames, seed), told, shipped)
             return "The memory is built. Now click on the thing you want to change."
 
         yield from self._long(desk, "Opening", work, progress)
@@ -144,7 +145,7 @@ class Handlers:
         """One of the shipped photos."""
         names = {p.name: str(p) for p in EXAMPLES.glob("*.jpg")}
         file = names.get(str(event._data.get("name")))
-        yield from self.open(desk, file, None, None, size, path, back, amount, frames, seed, progress)
+        yield from self.open(desk, file, None, None, size, path, back, amount, frames, seed, progress, shipped=True)
 
     # --- 2 select ------------------------------------------------------------------------------------------------
 

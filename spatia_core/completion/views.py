@@ -20,6 +20,11 @@ MARGIN = 0.15
 REACH = 0.06
 """How far background is continued behind a nearer edge, in widths of the photo."""
 
+LARGE = 0.08
+"""Share of a view above which a hole is filled with fewer rounds: seconds matter more than its finest detail."""
+
+BRISK = FillOptions(coarse_rounds=6, fine_rounds=1)
+
 ENOUGH = 5e-4
 """Share of a frame that may stay unknown: a clip's generator fills such specks by itself."""
 
@@ -111,7 +116,8 @@ def complete_hole(memory: SpatialMemory, camera: Camera, hole: Mask) -> SpatialM
     hole = hole & ~seen.coverage
     if not hole.any() or not seen.coverage.any():
         return memory
-    return _insert(memory, _colour_and_depth(seen, camera, ~seen.coverage, None, FillOptions()), camera, hole)
+    options = BRISK if hole.mean() > LARGE else FillOptions()
+    return _insert(memory, _colour_and_depth(seen, camera, ~seen.coverage, None, options), camera, hole)
 
 
 def _from_far_side(depth: Depth) -> Depth:
