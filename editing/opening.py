@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from spatia_core.completion.surfaces import continue_depth
 
 from editing.state import Source
 from spatia_core.arrays import Depth, Intrinsics
 from spatia_core.backends.protocols import DepthEstimator, DepthPrediction
 from spatia_core.camera import Camera
+from spatia_core.completion.surfaces import continue_depth
 from spatia_core.errors import InvalidInput
 from spatia_core.frames import DepthMap
 from spatia_core.io.depth_files import load_depth, load_intrinsics

@@ -15,6 +15,7 @@ from editing.comparison import compare
 from editing.history import History
 from editing.opening import Opening, open_source
 from editing.operations import Cleared, Edit, clear, completed_beside, offset_to_pixel, place
+from editing.path_check import path_warnings
 from editing.selection import Combination, checked
 from editing.state import Click, Picking, Source, State, Take, frozen_clip
 from spatia_core.arrays import Image, Mask
@@ -300,20 +301,22 @@ class Session:
 
     def _film(self, memory: SpatialMemory, path: CameraPath, shot: Shot, edits: int, progress: Progress) -> Take:
         turns: list[Turn] = []
+        doubts: list[str] = []
         cameras = list(path)
         for k in range(shot.turns):
             history = turns[-1].clip.cameras if turns else ()
             request = Request(cameras, GenerationSettings(seed=shot.seed), history=history)
             so_far = turns[-1].memory if turns else memory
+            doubts += path_warnings(so_far, cameras)
             turns.append(
                 run_turn(so_far, request, self.tools.turn, lambda s, d, k=k: progress((k + s) / shot.turns, d))
             )
             # the next turn flies the same motion from where this one ended
             step = cameras[-1].c2w @ cameras[0].w2c
             cameras = [c.moved(c.w2c @ np.linalg.inv(step)) for c in cameras]
-        return self._take(turns, path, edits)
+        return self._take(turns, path, edits, tuple(dict.fromkeys(doubts)))
 
-    def _take(self, turns: Sequence[Turn], path: CameraPath, edits: int) -> Take:
+    def _take(self, turns: Sequence[Turn], path: CameraPath, edits: int, doubts: tuple[str, ...]) -> Take:
         name = f"{'edited' if edits else 'original'}-{uuid.uuid4().hex[:8]}"
         images = np.concatenate([t.clip.images for t in turns]) if len(turns) > 1 else turns[0].clip.images
         stored = np.lib.format.open_memmap(self.folder / f"{name}.npy", mode="w+", dtype=np.uint8, shape=images.shape)
@@ -324,7 +327,7 @@ class Session:
         with self._timed("encode"):
             write_mp4(file, clip.images, clip.fps, metadata={"comment": " ".join(turns[-1].notes), "title": path.name})
         coverage = 1 - max(t.unknown_before for t in turns)
-        return Take(clip, turns[-1].memory, path, file, edits, coverage=coverage, notes=turns[-1].notes)
+        return Take(clip, turns[-1].memory, path, file, edits, coverage=coverage, notes=(*doubts, *turns[-1].notes))
 
     def close(self) -> None:
         """The session's folder and all files in it are removed."""

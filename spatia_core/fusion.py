@@ -20,6 +20,9 @@ OVERLAP = 1.3
 STEEPEST = 1.5
 """Most that a slant may widen points: in the view they come from, footprints stay below two pixels."""
 
+COMMON = 0.02
+"""Share of a view that must be known to carry its alignment; views of less are left out."""
+
 NEWS = 0.005
 """Share of a view that must be unknown before its depth is worth estimating."""
 
@@ -82,7 +85,8 @@ def fuse_clip(
     for i in tracking.keyframes:
         camera = tracking.cameras[i]
         seen = render(memory.cloud, camera)
-        if np.mean(~seen.coverage) < NEWS:
+        # a view that shares next to nothing with the memory cannot be brought to its scale
+        if np.mean(~seen.coverage) < NEWS or np.mean(seen.coverage) < COMMON:
             continue
         prediction = estimator.estimate(clip.images[i], camera.K)
         depth = fit_inverse_depth(prediction.depth.depth, seen.depth).apply(prediction.depth.depth)

@@ -73,8 +73,7 @@ def start_memory(image: Image, prediction: DepthPrediction, progress: Progress =
     depth = sky_shell(prediction.depth.depth, prediction.sky)
     view = Keyframe(image, depth, camera, np.zeros((h, w), bool), prediction.sky)
     memory = remember_view(SpatialMemory.empty(), view, Provenance.OBSERVED)
-    progress(0.3, "Completing what the photo does not show")
-    return complete_around(memory, camera)
+    return complete_around(memory, camera, lambda s: progress(0.3 + 0.7 * s, "Completing what the photo does not show"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +91,9 @@ class Request:
 
 def run_turn(memory: SpatialMemory, request: Request, backends: Backends, progress: Progress = silent) -> Turn:
     """One turn: complete what the path will see, show it to the generator, track the clip, fuse what is new."""
-    progress(0.0, "Completing what the path will see")
-    memory, unknown = complete_along(memory, request.path)
+    memory, unknown = complete_along(
+        memory, request.path, lambda s: progress(0.2 * s, "Completing what the path will see")
+    )
     progress(0.2, "Rendering the memory along the path")
     conditioning = condition(memory, request.path, request.history[-HISTORY:])
     clip = backends.generator.generate(

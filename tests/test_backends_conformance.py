@@ -3,9 +3,15 @@
 import numpy as np
 import pytest
 
+from spatia_core import metrics
 from spatia_core.backends import registry
-from spatia_core.backends.protocols import DepthPrediction, Prompt, Segmentation
-from spatia_core.errors import BackendUnavailable, InvalidInput
+from spatia_core.backends.protocols import DepthPrediction, GenerationSettings, Prompt, Segmentation
+from spatia_core.camera_path import SceneScale, make_path
+from spatia_core.conditioning import condition
+from spatia_core.errors import BackendUnavailable, Cancelled, InvalidInput
+from spatia_core.frames import Clip
+from spatia_core.render import render
+from tests.studio import memory, start
 
 
 def embedded(kind: registry.Kind) -> list[str]:
@@ -58,6 +64,44 @@ def test_a_segmenter_gives_ranked_masks_at_the_photos_size_and_refuses_clicks_ou
         np.testing.assert_array_equal(found.masks, again.masks)
     with pytest.raises(InvalidInput):
         backend.segment(embedding, Prompt(np.array([[210.0, 75.0]]), np.array([True])))
+    assert backend.name == name
+
+
+@pytest.mark.parametrize("name", embedded("generator"))
+def test_a_generator_gives_one_frame_a_camera_the_same_each_time_and_can_be_cancelled(name):
+    backend = registry.create("generator", name)
+    cameras = list(make_path("truck-left", start(), 5, SceneScale.before(start(), memory().stage_depth())))
+    shown = condition(memory(), cameras, history=cameras[:2])
+    settings = GenerationSettings(seed=3, fps=12)
+    told: list[float] = []
+    clip = backend.generate(shown, "a room", settings, lambda share, doing: told.append(share))
+    again = backend.generate(shown, "a room", settings)
+    assert clip.images.shape == (5, cameras[0].height, cameras[0].width, 3)
+    assert clip.cameras == tuple(cameras)
+    assert (clip.fps, clip.seed, clip.maker) == (12, 3, name)
+    np.testing.assert_array_equal(clip.images, again.images)
+    assert told
+    assert all(0 <= share <= 1 for share in told)
+
+    def stop(share: float, doing: str) -> None:
+        raise Cancelled("Stopped.")
+
+    with pytest.raises(Cancelled):
+        backend.generate(shown, "a room", settings, stop)
+
+
+@pytest.mark.parametrize("name", embedded("tracker"))
+def test_a_tracker_places_every_frame_and_says_whether_it_measured(name):
+    backend = registry.create("tracker", name)
+    cameras = tuple(make_path("truck-left", start(), 5, SceneScale.before(start(), memory().stage_depth())))
+    clip = Clip(np.stack([render(memory().cloud, c).rgb for c in cameras]), cameras)
+    found = backend.track(clip, None, memory())
+    assert len(found.cameras) == 5
+    assert found.keyframes
+    assert set(found.keyframes) <= set(range(5))
+    assert found.measured or "not measured" in found.note
+    for told, true in zip(found.cameras, cameras, strict=True):
+        assert metrics.rotation_error(told.w2c, true.w2c) < np.deg2rad(1)
     assert backend.name == name
 
 

@@ -1,6 +1,6 @@
 """Completion of a memory: from a view with holes to points without."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -155,12 +155,19 @@ def complete_view(memory: SpatialMemory, camera: Camera) -> SpatialMemory:
     return _insert(memory, view, camera, _hidden_from_keyframes(memory, depth, camera, hole))
 
 
-def complete_around(memory: SpatialMemory, camera: Camera) -> SpatialMemory:
-    """The memory continued past the camera's frame by MARGIN and behind near edges by REACH."""
+def complete_around(
+    memory: SpatialMemory, camera: Camera, at: Callable[[float], None] = lambda share: None
+) -> SpatialMemory:
+    """The memory continued past the camera's frame by MARGIN and behind near edges by REACH.
+
+    at: told the share done, 0 to 1; what it raises ends the work.
+    """
+    at(0.0)
     wide = camera.widened(MARGIN)
     seen = render(memory.cloud, wide)
     margin = ~seen.coverage
     memory = _insert(memory, _colour_and_depth(seen, wide, margin, None, FAST), wide, margin)
+    at(0.4)
     seen = render(memory.cloud, wide)
     depth = seen.depth
     reach = round(REACH * camera.width)
@@ -168,26 +175,29 @@ def complete_around(memory: SpatialMemory, camera: Camera) -> SpatialMemory:
     if not bands.any():
         return memory
     # the near surface goes on beyond its band; it must not be taken for what lies behind itself
+    at(0.6)
     nearer = disocclusion_bands(depth, 3 * reach) & ~bands
     behind = _colour_and_depth(seen, wide, bands, nearer, FAST)
     return _insert(memory, behind, wide, bands & (behind.depth > depth * BEHIND))
 
 
-def complete_along(memory: SpatialMemory, path: Sequence[Camera], views: int = 4) -> tuple[SpatialMemory, float]:
+def complete_along(
+    memory: SpatialMemory, path: Sequence[Camera], at: Callable[[float], None] = lambda share: None, views: int = 4
+) -> tuple[SpatialMemory, float]:
     """The memory completed from the cameras of the path that see most unknown, and the largest share they saw.
 
     At most `views` views are completed, worst first; each sees what the one before added.
     """
     worst = 0.0
     candidates = [path[i] for i in sorted({round(s * (len(path) - 1)) for s in (0, 0.25, 0.5, 0.75, 1)})]
-    for _ in range(views):
+    for k in range(views):
+        at(k / views)
         unknown = [float(np.mean(~render(memory.cloud, c).coverage)) for c in candidates]
-        k = int(np.argmax(unknown))
-        worst = max(worst, unknown[k])
-        if unknown[k] < ENOUGH:
+        most = int(np.argmax(unknown))
+        worst = max(worst, unknown[most])
+        if unknown[most] < ENOUGH:
             break
-        memory = complete_view(memory, candidates[k])
-        candidates.pop(k)
+        memory = complete_view(memory, candidates.pop(most))
         if not candidates:
             break
     return memory, worst
