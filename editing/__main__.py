@@ -162,9 +162,20 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     return report
 
 
+def _joined(argv: Sequence[str]) -> list[str]:
+    """The arguments with numbers tied to their option: argparse takes `-0.1,0,0` after `--move` for an option."""
+    out: list[str] = []
+    for word in argv:
+        if out and out[-1] in ("--move", "--click", "--box") and word[:1] == "-" and word[1:2] in set("0123456789."):
+            out[-1] = f"{out[-1]}={word}"
+        else:
+            out.append(word)
+    return out
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """0 when done, 2 with one clear line on standard error when the input cannot be used."""
-    args = parser().parse_args(argv)
+    args = parser().parse_args(_joined(sys.argv[1:] if argv is None else argv))
     try:
         with tempfile.TemporaryDirectory(prefix="spatia-") as folder:
             report = run(args, Path(folder))

@@ -42,7 +42,7 @@ class History(Generic[State]):
         """True when a state was undone and nothing was done since."""
         return self.at + 1 < len(self.states)
 
-    def then(self, label: str, state: State, limit: int = 50) -> "History[State]":
+    def then(self, label: str, state: State, limit: int = 20) -> "History[State]":
         """The history with a new present; undone states are dropped, the oldest beyond `limit` too."""
         states = (*self.states[: self.at + 1], (label, state))[-limit:]
         return History(states, len(states) - 1)

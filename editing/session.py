@@ -4,7 +4,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -233,10 +233,18 @@ class Session:
         with self._timed("edit"):
             memory = change(self.cleared(), edit)
         state = self.state
-        self._history = self.history.then(
-            edit.label, replace(state, memory=memory, log=state.log.then(edit), after=None)
-        )
+        self._advance(edit.label, replace(state, memory=memory, log=state.log.then(edit), after=None))
         self._forget_selection()
+
+    def _advance(self, label: str, state: State) -> None:
+        """A new present; files of clips that no state shows any more are removed."""
+        self._history = self.history.then(label, state)
+        takes = [take for _, s in self.history.states for take in (s.before, s.after) if take is not None]
+        shown = {take.file.stem for take in takes}
+        for file in self.folder.glob("*-*.*"):
+            if file.stem.startswith(("original-", "edited-")) and file.stem not in shown:
+                with suppress(OSError):  # a system that cannot remove open files keeps them until the session closes
+                    file.unlink()
 
     def undo(self) -> None:
         """One step back over edits and clips; the state is the identical object it was."""
@@ -283,9 +291,7 @@ class Session:
                 seen = compare(before.clip, before.memory, take.clip, take.memory)
             after = replace(take, comparison=seen)
             memory = take.memory
-        self._history = self.history.then(
-            label, replace(state, original=original, memory=memory, before=before, after=after)
-        )
+        self._advance(label, replace(state, original=original, memory=memory, before=before, after=after))
 
     def _carried_over(self, old: SpatialMemory, new: SpatialMemory) -> SpatialMemory:
         """The edited memory with what completion added to the original since, except where an edit cleared.

@@ -65,6 +65,12 @@ def test_a_click_and_a_move_work_with_our_own_segmenter(files, tmp_path):
     assert report["closed_loop"] is None
 
 
+def test_a_move_may_begin_with_a_minus(files, tmp_path):
+    out = tmp_path / "out"
+    assert main(arguments(files, out, "--mask", str(files / "mask.png"), "--move", "-0.1,0,-.05")) == 0
+    assert json.loads((out / "report.json").read_text())["edits"] == ["Move by -0.10, +0.00, -0.05"]
+
+
 def test_without_an_edit_only_the_first_clip_is_made(files, tmp_path):
     assert main(arguments(files, tmp_path / "out")) == 0
     assert (tmp_path / "out" / "initial.mp4").exists()
@@ -79,6 +85,7 @@ def test_without_an_edit_only_the_first_clip_is_made(files, tmp_path):
         (["--mask", "mask.png", "--delete", "--move", "1,0,0"], "not both"),
         (["--mask", "small_mask.png", "--delete"], "10x10"),
         (["--click", "9999,5", "--delete"], "outside"),
+        (["--click", "-5,3", "--delete"], "outside"),
         (["--click", "five,5", "--delete"], "numbers"),
         (["--click", "nan,5", "--delete"], "numbers"),
         (["--box", "1,2,3", "--delete"], "4 numbers"),

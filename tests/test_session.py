@@ -175,3 +175,14 @@ def test_closing_removes_the_files(session):
     assert any(session.folder.iterdir())
     session.close()
     assert not session.folder.exists()
+
+
+def test_files_of_clips_that_cannot_be_undone_to_are_removed(session):
+    session.generate(SHOT)
+    first = session.state.before.file
+    session.generate(Shot("pan-left", frames=2))
+    session.undo()
+    session.generate(Shot("pan-right", frames=2))
+    kept = {path.name for path in session.folder.glob("*.mp4")}
+    assert first.name in kept
+    assert len(kept) == 2

@@ -24,6 +24,7 @@ LARGE = 0.08
 """Share of a view above which a hole is filled with fewer rounds: seconds matter more than its finest detail."""
 
 BRISK = FillOptions(coarse_rounds=6, fine_rounds=1)
+"""How such a hole is filled."""
 
 ENOUGH = 5e-4
 """Share of a frame that may stay unknown: a clip's generator fills such specks by itself."""
@@ -31,11 +32,11 @@ ENOUGH = 5e-4
 LAYER = 30.0
 """Grey levels that a source at e times the depth is worth less: floor comes from floor, wall from wall."""
 
-SET_BACK = np.float32(1.01)
-"""What continues a far surface behind a step stands this much behind it, so that it never covers its neighbours."""
-
 STRIP = 120.0
 """The same for the strips that a moving camera uncovers: the near side of the step is beside them and must stay out."""
+
+SET_BACK = np.float32(1.01)
+"""What continues a far surface behind a step stands this much behind it, so that it never covers its neighbours."""
 
 BEHIND = 1.02
 """A completed point must lie this much farther than what a keyframe saw on the same ray, or it would be seen there."""
