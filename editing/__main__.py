@@ -66,18 +66,18 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _select(session: Session, args: argparse.Namespace) -> None:
-    fit = session.source.fit
+    source = session.source
 
     def working(*values: float) -> list[float]:
-        return fit.to_working(np.reshape(values, (-1, 2))).ravel().tolist()
+        return source.to_working(np.reshape(values, (-1, 2))).ravel().tolist()
 
     if args.mask is not None:
-        session.select_mask(fit.of_map(load_mask(args.mask, fit.photo_size)))
+        session.select_mask(source.mask_to_working(load_mask(args.mask, source.shown_size)))
         return
     if args.box is not None:
         x0, y0, x1, y1 = working(*_numbers(args.box, 4, "--box"))
         session.box(x0, y0, x1, y1)
-    left, top, right, bottom = fit.window
+    left, top, right, bottom = source.window()
     for x, y, positive in map(_click, args.click):
         if not (left <= x + 0.5 < right and top <= y + 0.5 < bottom):
             raise InvalidInput(

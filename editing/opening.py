@@ -50,7 +50,11 @@ def open_source(opening: Opening, estimator: DepthEstimator) -> Source:
     photo = load_photo(opening.photo)
     fit = Fit.default(photo) if opening.size is None else Fit(photo.size, opening.size)
     image = fit.of_image(photo.image)
-    K = photo.K if opening.intrinsics is None else load_intrinsics(opening.intrinsics, photo.size)
+    K = photo.K
+    if opening.intrinsics is not None:
+        # the file speaks of the photo as it is shown; a large one was reduced on the way in
+        K = load_intrinsics(opening.intrinsics, photo.original_size).copy()
+        K[:2] *= np.array([[photo.size[0] / photo.original_size[0]], [photo.size[1] / photo.original_size[1]]])
     K = None if K is None else fit.intrinsics_to_working(K)
     notes = list(photo.notes)
     if opening.depth is None:
@@ -62,7 +66,7 @@ def open_source(opening: Opening, estimator: DepthEstimator) -> Source:
     if K is None:
         notes.append("The photo does not say with what lens it was taken; a view of about 60 degrees is assumed.")
     name = "photo" if isinstance(opening.photo, bytes) else Path(name_of(opening.photo)).name
-    return Source(image, fit, prediction, name, tuple(notes))
+    return Source(image, fit, prediction, name, photo.original_size, tuple(notes))
 
 
 def _given(depth: Depth, K: Intrinsics | None, notes: list[str]) -> DepthPrediction:

@@ -67,6 +67,7 @@ def save_project(session: Session, file: PathLike) -> Path:
         "name": source.name,
         "notes": list(source.notes),
         "photo_size": list(source.fit.photo_size),
+        "shown_size": list(source.shown_size),
         "size": list(source.fit.size),
         "K": np.asarray(source.prediction.K).tolist(),
         "depth_source": source.prediction.depth.source,
@@ -204,7 +205,11 @@ def _read_state(z: _Archive, m: dict[str, Any]) -> tuple[Source, State]:
     depth = DepthMap(z.array("depth.npy", "<f4", shape), str(m["depth_source"]), bool(m["metric"]))
     prediction = DepthPrediction(depth, np.array(m["K"], np.float64), z.picture("sky.png", size, "1"))
     fit = Fit(tuple(int(v) for v in m["photo_size"]), tuple(int(v) for v in m["size"]))  # type: ignore[arg-type]
-    source = Source(z.picture("photo.png", size, "RGB"), fit, prediction, str(m["name"]), tuple(map(str, m["notes"])))
+    shown = int(m["shown_size"][0]), int(m["shown_size"][1])
+    if min(shown) < 1:
+        raise ProjectFormatError(f"A photo of {shown[0]}x{shown[1]} pixels is not possible in a session file.")
+    picture, notes = z.picture("photo.png", size, "RGB"), tuple(map(str, m["notes"]))
+    source = Source(picture, fit, prediction, str(m["name"]), shown, notes)
     if len(m["edits"]) > MAX_EDITS or len(m["keyframes"]) > MAX_EDITS:
         raise ProjectFormatError(f"The session file lists more than {MAX_EDITS} edits or keyframes.")
     views = []

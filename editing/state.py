@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool, Float
 
 from editing.comparison import Comparison
 from editing.edit_log import EditLog
@@ -29,8 +30,27 @@ class Source:
     """Its depth and lens at working size."""
     name: str
     """The photo's file name, for people."""
+    shown_size: tuple[int, int]
+    """(width, height) of the photo as its owner sees it, upright; larger than the fit's when it had to be reduced."""
     notes: tuple[str, ...] = ()
     """What was done to the photo on the way in."""
+
+    def to_working(self, points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 2"]:
+        """Pixel coordinates of the photo as shown as working pixels."""
+        return self.fit.to_working(points * (np.array(self.fit.photo_size) / np.array(self.shown_size)))
+
+    def window(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom of the part that is used, pixels of the photo as shown."""
+        x, y = np.array(self.shown_size) / np.array(self.fit.photo_size)
+        left, top, right, bottom = self.fit.window
+        return left * x, top * y, right * x, bottom * y
+
+    def mask_to_working(self, mask: Mask) -> Bool[np.ndarray, "work_h work_w"]:
+        """A mask of the photo as shown at working size, nearest pixels."""
+        w, h = self.fit.photo_size
+        rows = (np.arange(h) + 0.5) * mask.shape[0] / h
+        columns = (np.arange(w) + 0.5) * mask.shape[1] / w
+        return self.fit.of_map(mask[rows.astype(int)[:, None], columns.astype(int)])
 
     @property
     def estimated(self) -> bool:

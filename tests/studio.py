@@ -135,6 +135,8 @@ def make_session(folder: Path, generator: ReprojectGenerator | None = None) -> S
     view = first_view()
     backends = Backends(TrueDepth(view), generator or ReprojectGenerator(), CommandedTracker())
     session = Session(Tools(backends, TrueMasks(view)), folder)
-    source = Source(view.image, Fit((208, 120), (208, 120)), TrueDepth(view).estimate(view.image, None), "room.png", ())
+    source = Source(
+        view.image, Fit((208, 120), (208, 120)), TrueDepth(view).estimate(view.image, None), "room.png", (208, 120)
+    )
     session.begin(source, State(memory(), memory(), start()))
     return session

@@ -111,6 +111,23 @@ def test_bad_input_is_one_clear_line_and_exit_2(files, tmp_path, capsys, more, s
     assert says in errors[0]
 
 
+def test_pixels_of_a_huge_turned_photo_are_those_that_are_shown(files, tmp_path):
+    small = np.array(first_view().image)
+    large = Image.fromarray(np.rot90(small)).resize((120 * 28, 208 * 28), Image.Resampling.NEAREST)
+    exif = large.getexif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    large.save(tmp_path / "huge.jpg", exif=exif, quality=92)
+    mask = Image.fromarray(thing_mask()).resize((208 * 28, 120 * 28), Image.Resampling.NEAREST)
+    mask.save(tmp_path / "mask.png")
+    x, y = centre_of_thing()
+    for more in (["--click", f"{x * 28:.0f},{y * 28:.0f}"], ["--mask", str(tmp_path / "mask.png")]):
+        out = tmp_path / more[0].strip("-")
+        command = [str(tmp_path / "huge.jpg"), "--size", "208x128", "--frames", "2", "--out", str(out), *more]
+        assert main(command) == 0
+        chosen = np.array(Image.open(out / "mask.png").resize((208, 120))) > 127
+        assert (chosen & thing_mask()).sum() > 0.6 * thing_mask().sum()
+
+
 def test_a_photo_that_is_none_is_said(files, tmp_path, capsys):
     assert main([str(files / "not_an_image.jpg"), "--out", str(tmp_path / "out")]) == 2
     assert "not_an_image.jpg" in capsys.readouterr().err
