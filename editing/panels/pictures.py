@@ -20,6 +20,9 @@ from spatia_core.arrays import Image, Mask
 THUMBNAIL = 160
 """Longer side of a small picture, pixels."""
 
+WORTH_SAYING = 0.999
+"""Coverage of a clip below which it is said that the rest was filled in."""
+
 
 def jpeg(image: Image, quality: int = 88) -> str:
     """The picture as a data URL."""
@@ -147,7 +150,7 @@ def trust(session: Session) -> str:
     if len(state.log) and state.after is None:
         lines = ["Your last change is not in the clip yet. Press Regenerate.", *lines]
     take = state.after or state.before
-    if take is not None and take.coverage is not None:
+    if take is not None and take.coverage is not None and take.coverage < WORTH_SAYING:
         lines.append(f"The memory covered at least {take.coverage:.1%} of every frame; the rest was filled in.")
     return f'<div class="trust">{_list(lines)}</div>'
 
