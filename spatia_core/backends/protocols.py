@@ -151,11 +151,47 @@ class GenerationSettings:
     fps: int = 24
     steps: int = 40
     guidance: float = 3.5
+    round_index: int = 0
+    """Which round of a long path, or which turn, this is; 0 = the first. Noise differs from round to round."""
     extra: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Rounds:
+    """How a generator takes a path longer than it can film at once (Spatia: 121 frames, then 72 after 9 old ones)."""
+
+    first: int = 121
+    """Most frames filmed in a round without history."""
+    later: int = 72
+    """Most new frames filmed in a round that goes on from an earlier one."""
+    history: int = 9
+    """Frames before its own that a later round is shown; they are not filmed again."""
+
+    def __post_init__(self) -> None:
+        if self.first < 1 or self.later < 1 or self.history < 0:
+            raise InvalidInput(
+                f"Rounds of {self.first}, then {self.later} frames after {self.history} old ones film nothing: both "
+                "numbers of frames must be at least 1."
+            )
+
+    def plan(self, frames: int, continues: bool = False) -> tuple[range, ...]:
+        """The frames of a path that every round films, in order; `continues` when a clip lies before the path."""
+        ranges: list[range] = []
+        start = 0
+        while start < frames:
+            most = self.later if ranges or continues else self.first
+            ranges.append(range(start, min(start + most, frames)))
+            start = ranges[-1].stop
+        return tuple(ranges)
+
+
 class VideoGenerator(Protocol):
-    """Conditioning to clip."""
+    """Conditioning to clip.
+
+    A generator with an attribute `rounds` (a Rounds) is asked for at most that many frames at once; without one it
+    takes paths of any length. `conditioning.history` lies before `conditioning.cameras`, is never filmed again, and is
+    empty when nothing was filmed before.
+    """
 
     name: str
 
