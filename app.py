@@ -6,7 +6,6 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,16 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
+from editing.filming import Shot
 from editing.panels import parts, pictures
 from editing.panels.api import add_endpoints
 from editing.panels.desk import Studio
 from editing.panels.handlers import EXAMPLES, Handlers
 from editing.panels.page import Page, path_sentence
 from editing.panels.theme import studio_theme
-from editing.session import MAX_FRAMES, Shot
-from editing.tools import Choice
+from editing.session import MAX_FRAMES
+from editing.tools import Choice, parse_options
+from spatia_core.backends import registry
 from spatia_core.camera_path import BASE_NAMES
 
 HOUR = 3600
@@ -252,8 +253,9 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     p.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     p.add_argument("--port", type=int, default=None, help="default: GRADIO_SERVER_PORT, or a free one from 7860")
     p.add_argument("--share", action="store_true", help="a public link through Gradio's servers; off unless asked for")
-    for kind, default in asdict(Choice()).items():
-        p.add_argument(f"--{kind}-backend", default=default, help=f"default {default}")
+    for kind in registry.KINDS:
+        p.add_argument(f"--{kind}-backend", default=getattr(Choice(), kind), choices=registry.names(kind))
+    p.add_argument("--set", action="append", default=[], metavar="KIND.NAME=VALUE", help="tell a backend something")
     return p.parse_args(argv)
 
 
@@ -261,7 +263,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     """The app runs until it is stopped."""
     args = arguments(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    choice = Choice(args.depth_backend, args.segmenter_backend, args.generator_backend, args.tracker_backend)
+    choice = Choice(
+        args.depth_backend,
+        args.segmenter_backend,
+        args.generator_backend,
+        args.tracker_backend,
+        parse_options(args.set),
+    )
     with tempfile.TemporaryDirectory(prefix="spatia-studio-") as folder:
         studio = Studio(Path(folder), choice)
         threading.Thread(target=studio.warm, args=(sorted(EXAMPLES.glob("*.jpg")),), daemon=True).start()

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from editing import views
+from editing.filming import Shot
 from editing.opening import Opening, parse_size
 from editing.project_file import save_project
-from editing.session import Session, Shot
-from editing.tools import Choice, tools
+from editing.session import Session
+from editing.tools import Choice, parse_options, tools
 from spatia_core.backends import registry
 from spatia_core.backends.pool import Pool
 from spatia_core.camera_path.makers import PATH_NAMES
@@ -58,10 +59,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--size", metavar="WxH", help="size of the clips; default about 832x480 in the photo's shape")
     p.add_argument("--turns", type=int, default=1, help="fly the path so often, each time from where it ended")
     p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--prompt", action="append", default=[], help="once, or once for every round of a long film")
     p.add_argument("--out", type=Path, required=True)
     default = Choice()
     for kind in registry.KINDS:
         p.add_argument(f"--{kind}-backend", default=getattr(default, kind), choices=registry.names(kind))
+    p.add_argument("--set", action="append", default=[], metavar="KIND.NAME=VALUE", help="tell a backend something")
     return p
 
 
@@ -102,7 +105,7 @@ def _report(session: Session, wall: float) -> dict[str, Any]:
         },
         "timings": {k: round(v, 3) for k, v in t.items()} | {"total": round(wall, 3)},
         "points": asdict(session.state.memory.statistics()),
-        "coverage_before_completion": None if take.coverage is None else round(take.coverage, 5),
+        "coverage_before_completion": round(take.coverage, 5),
         "frames": len(take.clip),
         "size": [session.state.camera.width, session.state.camera.height],
         "path": take.path.name,
@@ -125,11 +128,17 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         raise InvalidInput("Say what is to be edited: --click X,Y, --box X0,Y0,X1,Y1 or --mask FILE.")
     if args.turns < 1:
         raise InvalidInput(f"--turns must be at least 1, not {args.turns}.")
-    choice = Choice(args.depth_backend, args.segmenter_backend, args.generator_backend, args.tracker_backend)
+    choice = Choice(
+        args.depth_backend,
+        args.segmenter_backend,
+        args.generator_backend,
+        args.tracker_backend,
+        parse_options(args.set),
+    )
     session = Session(tools(Pool(), choice), folder)
     size = None if args.size is None else parse_size(args.size)
     session.open(Opening(args.photo, args.depth, args.intrinsics, size))
-    shot = Shot(args.path, args.frames, args.amount, args.seed, args.turns)
+    shot = Shot(args.path, args.frames, args.amount, args.seed, args.turns, tuple(args.prompt))
     session.generate(shot)
     args.out.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(views.newest(session).file, args.out / "initial.mp4")

@@ -3,7 +3,7 @@
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,39 +12,25 @@ from typing import Any
 import numpy as np
 
 from editing.comparison import compare
+from editing.filming import Footage, Shot, film, rounds_of
 from editing.history import History
 from editing.opening import Opening, open_source
 from editing.operations import Cleared, Edit, clear, completed_beside, offset_to_pixel, place
-from editing.path_check import path_warnings
 from editing.selection import Combination, checked
 from editing.state import Click, Picking, Source, State, Take, frozen_clip
 from spatia_core.arrays import Image, Mask
-from spatia_core.backends.protocols import GenerationSettings, Progress, Segmenter, silent
+from spatia_core.backends.protocols import Progress, Segmenter, silent
 from spatia_core.camera_path import CameraPath, SceneScale, make_path
 from spatia_core.camera_path.makers import PATH_NAMES
 from spatia_core.errors import InvalidInput
 from spatia_core.io.trajectories import read_path
 from spatia_core.io.video import write_mp4
 from spatia_core.memory import SpatialMemory
-from spatia_core.pipeline import Backends, Request, Turn, run_turn, start_memory
+from spatia_core.pipeline import Backends, start_memory
 from spatia_core.render import render
 
 MAX_FRAMES = 481
 """Longest clip, frames: 20 seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """How a clip is to be filmed."""
-
-    path: str = "orbit-left"
-    """A camera move by name, or a trajectory file."""
-    frames: int = 49
-    amount: float = 1.0
-    """Multiple of the move's usual size."""
-    seed: int = 0
-    turns: int = 1
-    """How often the path is flown, each time from where the last one ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,17 +264,24 @@ class Session:
         edited = bool(len(state.log))
         if before is None or not _films(before, path, shot):
             share = 0.5 if edited else 1.0
+            unfinished = before.footage if before is not None and _films(before, path, shot, wholly=False) else None
             with self._timed("original_clip"):
-                before = self._film(original, path, shot, 0, lambda s, d: progress(share * s, d))
+                footage = self._film(unfinished or Footage(original), path, shot, lambda s, d: progress(share * s, d))
+            before = self._take(footage, path, 0, shot)
             memory = self._carried_over(original, before.memory) if edited else before.memory
             original = before.memory
         after = None
-        if edited:
-            done = 0.0 if before is state.before else 0.5
+        if edited and not before.footage.stopped:
+            done, unfinished = 0.0 if before is state.before else 0.5, None
+            if state.after is not None and _films(state.after, path, shot, wholly=False):
+                unfinished = state.after.footage if state.after.footage.stopped else None
             with self._timed("edited_clip"):
-                take = self._film(memory, path, shot, len(state.log), lambda s, d: progress(done + (1 - done) * s, d))
+                footage = self._film(
+                    unfinished or Footage(memory), path, shot, lambda s, d: progress(done + (1 - done) * s, d)
+                )
+            take = self._take(footage, path, len(state.log), shot)
             with self._timed("compare"):
-                seen = compare(before.clip, before.memory, take.clip, take.memory)
+                seen = compare(before.clip, before.memory, take.clip, take.memory) if not footage.stopped else None
             after = replace(take, comparison=seen)
             memory = take.memory
         self._advance(label, replace(state, original=original, memory=memory, before=before, after=after))
@@ -305,43 +298,33 @@ class Session:
             added &= ~completed_beside(new, edit.camera, edit.mask)
         return self.state.memory.insert(new.cloud[added], new.labels[added])
 
-    def _film(self, memory: SpatialMemory, path: CameraPath, shot: Shot, edits: int, progress: Progress) -> Take:
-        turns: list[Turn] = []
-        doubts: list[str] = []
-        cameras = list(path)
-        for k in range(shot.turns):
-            history = turns[-1].clip.cameras if turns else ()
-            request = Request(cameras, GenerationSettings(seed=shot.seed), history=history)
-            so_far = turns[-1].memory if turns else memory
-            doubts += path_warnings(so_far, cameras)
-            turns.append(
-                run_turn(so_far, request, self.tools.turn, lambda s, d, k=k: progress((k + s) / shot.turns, d))
-            )
-            # the next turn flies the same motion from where this one ended
-            step = cameras[-1].c2w @ cameras[0].w2c
-            cameras = [c.moved(c.w2c @ np.linalg.inv(step)) for c in cameras]
-        return self._take(turns, path, edits, tuple(dict.fromkeys(doubts)))
+    def _film(self, footage: Footage, path: CameraPath, shot: Shot, progress: Progress) -> Footage:
+        rounds = rounds_of(list(path), shot, self.tools.turn.generator)
+        return film(footage, rounds, shot, self.tools.turn, progress)
 
-    def _take(self, turns: Sequence[Turn], path: CameraPath, edits: int, doubts: tuple[str, ...]) -> Take:
+    def _take(self, footage: Footage, path: CameraPath, edits: int, shot: Shot) -> Take:
         name = f"{'edited' if edits else 'original'}-{uuid.uuid4().hex[:8]}"
-        images = np.concatenate([t.clip.images for t in turns]) if len(turns) > 1 else turns[0].clip.images
-        stored = np.lib.format.open_memmap(self.folder / f"{name}.npy", mode="w+", dtype=np.uint8, shape=images.shape)
-        stored[:] = images
-        cameras = tuple(c for t in turns for c in t.clip.cameras)
-        clip = frozen_clip(stored, replace(turns[0].clip, images=images, cameras=cameras))
+        clip = footage.clip
+        stored = np.lib.format.open_memmap(
+            self.folder / f"{name}.npy", mode="w+", dtype=np.uint8, shape=clip.images.shape
+        )
+        stored[:] = clip.images
         file = self.folder / f"{name}.mp4"
+        notes = (*footage.notes, *((footage.stopped,) if footage.stopped else ()))
         with self._timed("encode"):
-            write_mp4(file, clip.images, clip.fps, metadata={"comment": " ".join(turns[-1].notes), "title": path.name})
-        coverage = 1 - max(t.unknown_before for t in turns)
-        return Take(clip, turns[-1].memory, path, file, edits, coverage=coverage, notes=(*doubts, *turns[-1].notes))
+            write_mp4(file, clip.images, clip.fps, metadata={"comment": " ".join(notes), "title": path.name})
+        return Take(frozen_clip(stored, clip), footage.on(stored), path, shot, file, edits, notes=notes)
 
     def close(self) -> None:
         """The session's folder and all files in it are removed."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _films(take: Take, path: CameraPath, shot: Shot) -> bool:
-    """True when the take was made by this shot."""
+def _films(take: Take, path: CameraPath, shot: Shot, wholly: bool = True) -> bool:
+    """True when the take was made by this shot and, if asked, to its end."""
     a, b = take.path, path
-    same = take.clip.seed == shot.seed and len(take.clip) == len(path) * shot.turns and len(a) == len(b)
-    return same and all(x.same_lens(y) and np.array_equal(x.w2c, y.w2c) for x, y in zip(a, b, strict=True))
+    told = [(s.seed, s.turns, s.prompts) for s in (take.shot, shot)]
+    if told[0] != told[1] or len(a) != len(b):
+        return False
+    same = all(x.same_lens(y) and np.array_equal(x.w2c, y.w2c) for x, y in zip(a, b, strict=True))
+    return same and not (wholly and take.footage.stopped)

@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float
 
 from editing.comparison import Comparison
 from editing.edit_log import EditLog
+from editing.filming import Footage, Shot
 from editing.selection import Combination, combine, grown
 from spatia_core.arrays import Image, Mask, read_only
 from spatia_core.backends.protocols import DepthPrediction, Prompt, Segmentation
@@ -120,18 +121,28 @@ class Take:
     """A clip with what it was made from."""
 
     clip: Clip
-    memory: SpatialMemory
-    """The memory it shows."""
+    """All frames, held by a file."""
+    footage: Footage
+    """The same, round by round, with the tracked camera and the memory that came out."""
     path: CameraPath
+    shot: Shot
     file: Path
     """The mp4."""
     edits: int
     """How many edits it shows; 0 = the original."""
     comparison: Comparison | None = None
     """Against the original of the same path."""
-    coverage: float | None = None
-    """Smallest share of a frame that points covered before completion along the path."""
     notes: tuple[str, ...] = ()
+
+    @property
+    def memory(self) -> SpatialMemory:
+        """The memory as it was after filming."""
+        return self.footage.memory
+
+    @property
+    def coverage(self) -> float:
+        """Smallest share of a frame that points covered before completion along the path."""
+        return 1 - self.footage.unknown
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,26 +1,60 @@
 """From backend names to the tools of a session."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from editing.session import Tools
+from spatia_core.backends import registry
 from spatia_core.backends.pool import Pool
+from spatia_core.errors import InvalidInput
 from spatia_core.pipeline import Backends
+
+Option = tuple[str, str, Any]
+"""Kind of backend, name of the option, value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Names of the backends a session uses; see spatia_core.backends.registry."""
+    """Names of the backends a session uses (see spatia_core.backends.registry), and what they are told."""
 
     depth: str = "nano"
     segmenter: str = "hybrid"
     generator: str = "reproject"
     tracker: str = "commanded"
+    options: tuple[Option, ...] = ()
+
+    def told(self, kind: registry.Kind) -> dict[str, Any]:
+        """The options of one backend."""
+        return {name: value for k, name, value in self.options if k == kind}
+
+
+def parse_options(texts: Sequence[str]) -> tuple[Option, ...]:
+    """Options from `generator.weights=FOLDER`; numbers, true, false and null are taken as such, all else as text."""
+    out: list[Option] = []
+    for text in texts:
+        name, given, value = text.partition("=")
+        kind, dot, option = name.partition(".")
+        if not (given and dot and kind in registry.KINDS and option.isidentifier()):
+            kinds = ", ".join(registry.KINDS)
+            raise InvalidInput(
+                f"An option is written KIND.NAME=VALUE, for example generator.steps=12, with a kind out of {kinds}; "
+                f"{text!r} is not."
+            )
+        try:
+            read = json.loads(value)
+        except json.JSONDecodeError:
+            read = value
+        out.append((kind, option, read if isinstance(read, bool | int | float | None) else value))
+    return tuple(out)
 
 
 def tools(pool: Pool, choice: Choice | None = None) -> Tools:
     """The chosen backends, made once per pool; raises BackendUnavailable for one that is missing."""
     choice = Choice() if choice is None else choice
-    turn = Backends(
-        pool.get("depth", choice.depth), pool.get("generator", choice.generator), pool.get("tracker", choice.tracker)
-    )
-    return Tools(turn, pool.get("segmenter", choice.segmenter))
+
+    def made(kind: registry.Kind) -> Any:
+        return pool.get(kind, getattr(choice, kind), **choice.told(kind))
+
+    return Tools(Backends(made("depth"), made("generator"), made("tracker")), made("segmenter"))

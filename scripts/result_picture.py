@@ -7,8 +7,9 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.job import clicks_for
+from editing.filming import Shot
 from editing.opening import Opening
-from editing.session import Session, Shot
+from editing.session import Session
 from editing.tools import tools
 from spatia_core.arrays import Image as Pixels
 from spatia_core.backends.pool import Pool

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from editing.filming import Shot
 from editing.opening import Opening
-from editing.session import Session, Shot
+from editing.session import Session
 from editing.tools import tools
 from spatia_core.backends.pool import Pool
 

@@ -23,9 +23,6 @@ from spatia_core.frames import Clip
 from spatia_core.fusion import FusionReport, fuse_clip, remember_view
 from spatia_core.memory import Keyframe, Provenance, SpatialMemory
 
-HISTORY = 9
-"""Frames of the last clip that a generator is shown (Spatia)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Backends:
@@ -86,7 +83,7 @@ class Request:
     prompt: str = ""
     """Read by generators that read prompts."""
     history: Sequence[Camera] = ()
-    """Cameras of the clip before this one."""
+    """Cameras of the last frames before this path, as many as the generator is to be shown."""
 
 
 def run_turn(memory: SpatialMemory, request: Request, backends: Backends, progress: Progress = silent) -> Turn:
@@ -95,7 +92,7 @@ def run_turn(memory: SpatialMemory, request: Request, backends: Backends, progre
         memory, request.path, lambda s: progress(0.2 * s, "Completing what the path will see")
     )
     progress(0.2, "Rendering the memory along the path")
-    conditioning = condition(memory, request.path, request.history[-HISTORY:])
+    conditioning = condition(memory, request.path, request.history)
     clip = backends.generator.generate(
         conditioning, request.prompt, request.settings, lambda share, doing: progress(0.2 + 0.7 * share, doing)
     )

@@ -17,6 +17,7 @@ from spatia_core.backends.protocols import (
     Progress,
     Prompt,
     Segmentation,
+    VideoGenerator,
     silent,
 )
 from spatia_core.backends.track_commanded import CommandedTracker
@@ -130,7 +131,7 @@ def deletion() -> Edit:
     return Edit("delete", start(), thing_mask())
 
 
-def make_session(folder: Path, generator: ReprojectGenerator | None = None) -> Session:
+def make_session(folder: Path, generator: VideoGenerator | None = None) -> Session:
     """A session that has just opened the photo."""
     view = first_view()
     backends = Backends(TrueDepth(view), generator or ReprojectGenerator(), CommandedTracker())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from editing.session import Shot
+from editing.filming import Shot
 from spatia_core.backends.protocols import Conditioning
 from spatia_core.memory import SpatialMemory
 from spatia_core.render import render

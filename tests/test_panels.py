@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from editing.filming import Shot
 from editing.opening import Opening
 from editing.panels import pictures
 from editing.panels.desk import STILL_WORKING, Desk, Studio
 from editing.panels.handlers import EXAMPLES, UNEXPECTED, Handlers, offset_of, saved, shot_of
 from editing.panels.page import path_sentence
-from editing.session import Shot
 from spatia_core.camera_path import BASE_NAMES
 from spatia_core.errors import Cancelled, InvalidInput
 

@@ -1,8 +1,8 @@
 """Warnings about camera paths."""
 
 from editing import views
+from editing.filming import Shot
 from editing.path_check import path_warnings
-from editing.session import Shot
 from spatia_core.camera_path import SceneScale, make_path
 from tests.studio import make_session, memory, start
 

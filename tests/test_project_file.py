@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from editing import project_file
+from editing.filming import Shot
 from editing.project_file import open_project, save_project
-from editing.session import Session, Shot
+from editing.session import Session
 from spatia_core.errors import ProjectFormatError
 from tests.studio import centre_of_thing, make_session
 

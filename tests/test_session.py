@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from editing import views
-from editing.session import Shot
+from editing.filming import Shot
 from spatia_core.errors import Cancelled, InvalidInput
 from spatia_core.io.video import read_mp4
 from tests.studio import centre_of_thing, make_session, thing_mask

@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from editing.filming import Shot
 from editing.opening import Opening
 from editing.project_file import open_project
-from editing.session import Session, Shot
+from editing.session import Session
 from editing.state import Source, State
 from editing.tools import Choice, tools
 from spatia_core.backends.pool import Pool

@@ -8,12 +8,13 @@ from typing import Any
 import gradio as gr
 
 from editing import views
+from editing.filming import Shot
 from editing.opening import Opening, parse_size
 from editing.panels import pictures
 from editing.panels.desk import Desk, Studio
 from editing.panels.page import Page, Updates, note, path_sentence
 from editing.project_file import save_project
-from editing.session import Session, Shot
+from editing.session import Session
 from spatia_core.backends.protocols import Progress
 from spatia_core.camera_path import BASE_NAMES
 from spatia_core.errors import Cancelled, InvalidInput, SpatiaError

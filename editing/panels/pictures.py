@@ -150,7 +150,7 @@ def trust(session: Session) -> str:
     if len(state.log) and state.after is None:
         lines = ["Your last change is not in the clip yet. Press Regenerate.", *lines]
     take = state.after or state.before
-    if take is not None and take.coverage is not None and take.coverage < WORTH_SAYING:
+    if take is not None and take.coverage < WORTH_SAYING:
         lines.append(f"The memory covered at least {take.coverage:.1%} of every frame; the rest was filled in.")
     return f'<div class="trust">{_list(lines)}</div>'
 

@@ -2,10 +2,11 @@
 
 import importlib
 import importlib.util
+import inspect
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from spatia_core.errors import BackendUnavailable
+from spatia_core.errors import BackendUnavailable, InvalidInput
 
 Kind = Literal["depth", "segmenter", "generator", "tracker"]
 KINDS: tuple[Kind, ...] = ("depth", "segmenter", "generator", "tracker")
@@ -95,4 +96,11 @@ def create(kind: Kind, name: str, **options: Any) -> Any:
             f"Install it, or choose from: {', '.join(available(kind))}."
         )
     module, _, factory = e.factory.partition(":")
-    return getattr(importlib.import_module(module), factory)(**options)
+    make = getattr(importlib.import_module(module), factory)
+    known = inspect.signature(make).parameters
+    unknown = [o for o in options if o not in known]
+    if unknown:
+        raise InvalidInput(
+            f"The {kind} backend {name!r} has no option {unknown[0]!r}; it knows: {', '.join(known) or 'none'}."
+        )
+    return make(**options)
