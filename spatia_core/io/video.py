@@ -93,7 +93,7 @@ def read_mp4(source: PathLike | bytes, max_frames: int = 1000) -> tuple[np.ndarr
                 raise InvalidInput(f"{name_of(source)} holds no picture track; give an MP4 video.")
             rate = float(container.streams.video[0].average_rate or 24)
             for frame in container.decode(video=0):
-                frames.append(_rgb(frame))
+                frames.append(rgb_of(frame))
                 if len(frames) >= max_frames:
                     break
     except (av.FFmpegError, ValueError) as e:
@@ -105,7 +105,8 @@ def read_mp4(source: PathLike | bytes, max_frames: int = 1000) -> tuple[np.ndarr
     return np.stack(frames), rate
 
 
-def _rgb(frame: av.VideoFrame) -> np.ndarray:
+def rgb_of(frame: av.VideoFrame) -> np.ndarray:
+    """(h, w, 3) uint8 RGB of a decoded frame, by its own colour matrix (BT.709 where it names none)."""
     tagged = frame.colorspace if frame.colorspace in (1, 5, 6) else _BT709
     space = "ITU709" if tagged == _BT709 else "ITU601"
     return frame.reformat(format="rgb24", src_colorspace=space).to_ndarray()
