@@ -1,7 +1,7 @@
 """The spatial memory: points that know where they come from, and the keyframes they were seen in."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Self
 
@@ -11,6 +11,7 @@ from jaxtyping import Float32, Int16, Int32, UInt8
 from spatia_core.arrays import Depth, Image, Mask, Points, Selection, read_only
 from spatia_core.camera import Camera
 from spatia_core.errors import InvalidInput
+from spatia_core.growing import Store, continued
 from spatia_core.point_cloud import PointCloud
 
 NEARNESS = 2.5
@@ -86,6 +87,7 @@ class PointLabels:
     source: Int32[np.ndarray, " n"] | None = None
     """(n,) int32 the pixel of its keyframe (row * width + column) whose colour it shows, also where completion copied
     that colour elsewhere; -1 = none. None becomes -1 everywhere."""
+    _store: Store | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.source is None:
@@ -114,8 +116,14 @@ class PointLabels:
         return type(self)(*(getattr(self, name)[keep] for name in LABEL_TYPES))
 
     def __add__(self, other: Self) -> Self:
-        """Both sets of labels, those of `other` last."""
-        return type(self)(*(np.concatenate([getattr(self, name), getattr(other, name)]) for name in LABEL_TYPES))
+        """Both sets of labels, those of `other` last; continuing the newest value costs no copy of its labels."""
+        if not len(other.provenance):
+            return self
+        mine, theirs = ([getattr(labels, name) for name in LABEL_TYPES] for labels in (self, other))
+        store, columns = continued(self._store, mine, theirs)
+        out = type(self)(*columns)
+        object.__setattr__(out, "_store", store)
+        return out
 
 
 @dataclass(frozen=True, slots=True)

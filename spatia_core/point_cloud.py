@@ -1,7 +1,7 @@
 """Coloured points with a size."""
 
-from dataclasses import dataclass, fields, replace
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 from jaxtyping import Float32, Int
@@ -10,6 +10,21 @@ from scipy.spatial import KDTree
 from spatia_core import se3
 from spatia_core.arrays import Colours, Points, Selection, read_only
 from spatia_core.errors import InvalidInput
+from spatia_core.growing import Store, continued, picked
+from spatia_core.voxels import Blocks
+
+
+def by_columns(array: Any) -> np.ndarray:
+    """The array as float32 whose columns each lie in one piece, not writable through this view."""
+    view = np.asarray(array, np.float32)
+    in_columns = view.ndim == 2 and view.strides[0] == view.itemsize
+    return read_only(view, np.float32, order="F") if not in_columns else _locked(view)
+
+
+def _locked(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -22,10 +37,12 @@ class PointCloud:
     """(n, 3) uint8."""
     radius: Float32[np.ndarray, " n"]
     """(n,) float32 half the side of the square the point covers, scene units, >= 0."""
+    _store: Store | None = field(default=None, init=False, repr=False)
+    _blocks: Blocks | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         # positions lie column by column in memory: rendering streams x, y and z through vector registers
-        object.__setattr__(self, "xyz", read_only(self.xyz, np.float32, order="F"))
+        object.__setattr__(self, "xyz", by_columns(self.xyz))
         object.__setattr__(self, "rgb", read_only(self.rgb, np.uint8))
         object.__setattr__(self, "radius", read_only(self.radius, np.float32))
         n = len(self.xyz)
@@ -47,11 +64,43 @@ class PointCloud:
 
     def __getitem__(self, keep: Selection | Int[np.ndarray, " k"]) -> Self:
         """The points picked by a boolean mask or by indices."""
-        return type(self)(*(getattr(self, f.name)[keep] for f in fields(self)))
+        if keep.dtype == bool and len(keep) == len(self):
+            return self._of_valid(*(picked(c, keep) for c in self._columns))
+        xyz = np.stack([self.xyz[:, k][keep] for k in range(3)])
+        return self._of_valid(xyz.T, self.rgb[keep], self.radius[keep])
 
     def __add__(self, other: Self) -> Self:
-        """Both clouds, the points of `other` last."""
-        return type(self)(*(np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)))
+        """Both clouds, the points of `other` last; continuing the newest value costs no copy of its points."""
+        if not len(other):
+            return self
+        store, columns = continued(self._store, self._columns, other._columns)
+        out = self._of_valid(*columns)
+        object.__setattr__(out, "_store", store)
+        if self._blocks is not None:
+            object.__setattr__(out, "_blocks", self._blocks.extended(out.xyz))
+        return out
+
+    @property
+    def _columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        return self.xyz, self.rgb, self.radius
+
+    @classmethod
+    def _of_valid(cls, xyz: np.ndarray, rgb: np.ndarray, radius: np.ndarray) -> Self:
+        """A cloud of values that were checked before."""
+        out = object.__new__(cls)
+        for name, value in (("xyz", by_columns(xyz)), ("rgb", _locked(rgb)), ("radius", _locked(radius))):
+            object.__setattr__(out, name, value)
+        object.__setattr__(out, "_store", None)
+        object.__setattr__(out, "_blocks", None)
+        return out
+
+    @property
+    def blocks(self) -> Blocks:
+        """The boxes around every run of points, found once and continued with the cloud."""
+        if self._blocks is None:
+            object.__setattr__(self, "_blocks", Blocks.around(self.xyz))
+        assert self._blocks is not None
+        return self._blocks
 
     def transformed(self, T: se3.Pose) -> Self:
         """The cloud moved by the rigid motion `T`."""

@@ -20,6 +20,8 @@ LAYERS = {
     "spatia_core.camera": 2,
     "spatia_core.camera_path": 3,
     "spatia_core.frames": 3,
+    "spatia_core.growing": 0,
+    "spatia_core.voxels": 3,
     "spatia_core.point_cloud": 3,
     "spatia_core.depth_edges": 3,
     "spatia_core.memory": 4,

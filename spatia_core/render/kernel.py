@@ -14,10 +14,12 @@ from spatia_core.render.types import MAX_HALF_SIDE, NEAR, Rendering
 _OPTIONS = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy"}
 _BLOCK = 1024
 _EMPTY = np.uint64(0xFFFFFFFFFFFFFFFF)
+_WORTH_CULLING = 200_000
+"""Points from which on runs that lie outside of the picture are passed over."""
 
 
 @njit(fastmath=True, **_OPTIONS)
-def _splat(xs, ys, zs, radius, P, lens, keys, w, h):  # pragma: no cover - compiled
+def _splat(xs, ys, zs, radius, P, lens, keys, w, h, begin, end):  # pragma: no cover - compiled
     fx, fy, cx, cy = lens
     x0, x1 = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32)
     y0, y1 = np.empty(_BLOCK, np.int32), np.empty(_BLOCK, np.int32)
@@ -28,8 +30,8 @@ def _splat(xs, ys, zs, radius, P, lens, keys, w, h):  # pragma: no cover - compi
     p00, p01, p02, p03 = P[0]
     p10, p11, p12, p13 = P[1]
     p20, p21, p22, p23 = P[2]
-    for start in range(0, len(xs), _BLOCK):
-        n = min(_BLOCK, len(xs) - start)
+    for start in range(begin, end, _BLOCK):
+        n = min(_BLOCK, end - start)
         for k in range(n):  # without branches, so it runs on vector registers
             x, y, z = xs[start + k], ys[start + k], zs[start + k]
             zc = p20 * x + p21 * y + p22 * z + p23
@@ -81,7 +83,10 @@ def render(cloud: PointCloud, camera: Camera) -> Rendering:
     K = camera.K.astype(np.float32)
     lens = (K[0, 0], K[1, 1], K[0, 2], K[1, 2])
     x, y, z = cloud.xyz.T
-    _splat(x, y, z, cloud.radius, camera.w2c[:3].astype(np.float32), lens, keys, w, h)
+    P = camera.w2c[:3].astype(np.float32)
+    runs = cloud.blocks.seen_by(camera) if len(cloud) >= _WORTH_CULLING else np.array([[0, len(cloud)]])
+    for begin, end in runs:
+        _splat(x, y, z, cloud.radius, P, lens, keys, w, h, begin, end)
     rgb = np.empty((h * w, 3), np.uint8)
     depth = np.empty(h * w, np.float32)
     index = np.empty(h * w, np.int32)
