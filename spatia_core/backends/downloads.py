@@ -49,7 +49,7 @@ def fetch(source: WeightFile, folder: Path, progress: Progress = silent, timeout
     part = target.with_name(target.name + ".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _download(source.url, part, progress, timeout)
+        download(source.url, part, progress, timeout)
     except (OSError, http.client.HTTPException) as e:  # URLError and timeouts are OSErrors
         raise BackendUnavailable(
             f"Could not download {source.name} from {source.url} ({e}). Check the connection and try again (what has "
@@ -67,7 +67,7 @@ def fetch(source: WeightFile, folder: Path, progress: Progress = silent, timeout
     return target
 
 
-def _download(url: str, part: Path, progress: Progress, timeout: float) -> None:
+def download(url: str, part: Path, progress: Progress = silent, timeout: float = 30.0) -> None:
     """Appends to the part file whatever it lacks; starts anew when the server cannot resume."""
     have = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
