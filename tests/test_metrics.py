@@ -1,3 +1,4 @@
+import cv2
 import numpy as np
 import pytest
 
@@ -110,3 +111,16 @@ def test_pose_errors_are_degrees_and_scene_units():
     b = a.moved(se3.exp(np.array([0, np.deg2rad(3), 0, 0, 0, 0])) @ se3.translation(np.array([-3.0, 0, 4])))
     assert metrics.rotation_error(a.w2c, b.w2c) == pytest.approx(3)
     assert metrics.translation_error(a, b) == pytest.approx(5)
+
+
+def test_a_picture_finds_all_its_features_again_and_a_foreign_one_next_to_none():
+    rng = np.random.default_rng(1)
+    a, b = (
+        cv2.resize(rng.integers(0, 255, (30, 40, 3), np.uint8), (320, 240), interpolation=cv2.INTER_CUBIC) for _ in "ab"
+    )
+    assert metrics.match_accuracy(a, a) == 1
+    assert metrics.match_accuracy(a, b) < 0.05
+    half = np.where(np.arange(320)[None, :, None] < 160, a, b)
+    assert 0.3 < metrics.match_accuracy(a, half) < 0.7
+    assert np.isnan(metrics.match_accuracy(np.zeros_like(a), a)), "nothing to find"
+    assert metrics.match_accuracy(a, np.zeros_like(a)) == 0
