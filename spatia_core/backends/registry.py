@@ -53,6 +53,12 @@ _TABLE: dict[Kind, dict[str, Entry]] = {
             ("cv2",),
             "renders the completed memory itself: exact camera, nothing moves, no download",
         ),
+        "wan-vace": Entry(
+            "spatia_core.backends.generate_wan_vace:WanVaceGenerator",
+            ("torch", "diffusers", "transformers"),
+            "Wan2.1 VACE invents what the memory does not know: 19 GB of weights (Apache-2.0), needs a GPU",
+            downloads=True,
+        ),
     },
     "tracker": {
         "commanded": Entry(
