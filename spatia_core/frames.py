@@ -66,9 +66,18 @@ class Clip:
     """Prompt it was made with; empty where the generator reads none."""
     notes: tuple[str, ...] = field(default=())
     """What a person should know about it, one sentence each."""
+    dynamic: np.ndarray | None = None
+    """(t, h, w) bool True where something moves and is kept out of the memory; None = nothing is known to move."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "images", read_only(self.images, np.uint8))
+        if self.dynamic is not None:
+            object.__setattr__(self, "dynamic", read_only(self.dynamic, bool))
+            if self.dynamic.shape != self.images.shape[:3]:
+                raise InvalidInput(
+                    f"The masks of what moves have shape {self.dynamic.shape}, the clip's frames "
+                    f"{self.images.shape[:3]}; give one mask of the frame's size for every frame."
+                )
         if self.images.ndim != 4 or self.images.shape[-1] != 3 or len(self.images) == 0:
             raise InvalidInput(f"A clip needs frames of shape (t, h, w, 3), got {self.images.shape}.")
         if len(self.cameras) != len(self.images):

@@ -87,7 +87,8 @@ class PointLabels:
     source: Int32[np.ndarray, " n"] | None = None
     """(n,) int32 the pixel of its keyframe (row * width + column) whose colour it shows, also where completion copied
     that colour elsewhere; -1 = none. None becomes -1 everywhere."""
-    _store: Store | None = field(default=None, init=False, repr=False)
+    store: Store | None = field(default=None, init=False, repr=False)
+    """What its arrays are views of, once it was continued."""
 
     def __post_init__(self) -> None:
         if self.source is None:
@@ -111,6 +112,14 @@ class PointLabels:
             np.full(n, int(provenance), np.uint8),
         )
 
+    def owned(self) -> Self:
+        """A copy with a store that nobody else knows: its maker may write there until handing the value on."""
+        mine = [getattr(self, name) for name in LABEL_TYPES]
+        store, columns = continued(None, mine, [c[:0] for c in mine])
+        out = type(self)(*columns)
+        object.__setattr__(out, "store", store)
+        return out
+
     def __getitem__(self, keep: Selection | np.ndarray) -> Self:
         """The labels picked by a boolean mask or by indices."""
         return type(self)(*(getattr(self, name)[keep] for name in LABEL_TYPES))
@@ -120,9 +129,9 @@ class PointLabels:
         if not len(other.provenance):
             return self
         mine, theirs = ([getattr(labels, name) for name in LABEL_TYPES] for labels in (self, other))
-        store, columns = continued(self._store, mine, theirs)
+        store, columns = continued(self.store, mine, theirs)
         out = type(self)(*columns)
-        object.__setattr__(out, "_store", store)
+        object.__setattr__(out, "store", store)
         return out
 
 

@@ -37,7 +37,8 @@ class PointCloud:
     """(n, 3) uint8."""
     radius: Float32[np.ndarray, " n"]
     """(n,) float32 half the side of the square the point covers, scene units, >= 0."""
-    _store: Store | None = field(default=None, init=False, repr=False)
+    store: Store | None = field(default=None, init=False, repr=False)
+    """What its arrays are views of, once it was continued."""
     _blocks: Blocks | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -73,12 +74,25 @@ class PointCloud:
         """Both clouds, the points of `other` last; continuing the newest value costs no copy of its points."""
         if not len(other):
             return self
-        store, columns = continued(self._store, self._columns, other._columns)
+        store, columns = continued(self.store, self._columns, other._columns)
         out = self._of_valid(*columns)
-        object.__setattr__(out, "_store", store)
+        object.__setattr__(out, "store", store)
         if self._blocks is not None:
             object.__setattr__(out, "_blocks", self._blocks.extended(out.xyz))
         return out
+
+    def owned(self) -> Self:
+        """A copy with a store that nobody else knows: its maker may write there until handing the value on."""
+        store, columns = continued(None, self._columns, [c[:0] for c in self._columns])
+        out = self._of_valid(*columns)
+        object.__setattr__(out, "store", store)
+        object.__setattr__(out, "_blocks", self._blocks)
+        return out
+
+    def moved_in_place(self, points: Int[np.ndarray, " k"]) -> None:
+        """To be told of the points that the maker of an owned copy has moved."""
+        if self._blocks is not None:
+            object.__setattr__(self, "_blocks", self._blocks.widened(self.xyz, points.astype(np.int64)))
 
     @property
     def _columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -90,7 +104,7 @@ class PointCloud:
         out = object.__new__(cls)
         for name, value in (("xyz", by_columns(xyz)), ("rgb", _locked(rgb)), ("radius", _locked(radius))):
             object.__setattr__(out, name, value)
-        object.__setattr__(out, "_store", None)
+        object.__setattr__(out, "store", None)
         object.__setattr__(out, "_blocks", None)
         return out
 

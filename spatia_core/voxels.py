@@ -62,6 +62,14 @@ class Blocks:
             _bound(xyz[:, k], low[:, k], high[:, k], kept, BLOCK)
         return type(self)(low, high, len(xyz))
 
+    def widened(self, xyz: Points, points: Int64[np.ndarray, " k"]) -> Self:
+        """The boxes grown to hold these of the points, which were moved."""
+        low, high = self.low.copy(), self.high.copy()
+        for k in range(3):
+            np.minimum.at(low[:, k], points // BLOCK, xyz[points, k])
+            np.maximum.at(high[:, k], points // BLOCK, xyz[points, k])
+        return type(self)(low, high, self.points)
+
     def seen_by(self, camera: Camera, farthest: float = np.inf) -> Int64[np.ndarray, "k 2"]:
         """(k, 2) first and last + 1 of the runs of points that `camera` may see nearer than `farthest`, in order."""
         centre, half = (self.low + self.high) / 2, (self.high - self.low) / 2

@@ -32,6 +32,7 @@ LAYERS = {
     "spatia_core.backends.pool": 1,
     "spatia_core.backends": 4,  # every adapter
     "spatia_core.fusion": 5,
+    "spatia_core.upkeep": 5,
     "spatia_core.references": 5,
     "spatia_core.conditioning": 5,
     "spatia_core.completion": 5,

@@ -1,18 +1,16 @@
-"""Views into the memory: pixels become points, and a clip adds only what the memory did not know."""
+"""Pixels become points."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from spatia_core.alignment import fit_inverse_depth, settled
+from spatia_core.alignment import settled
 from spatia_core.arrays import Depth, Image, Mask
-from spatia_core.backends.protocols import DepthEstimator, Tracking
 from spatia_core.camera import Camera
+from spatia_core.depth_edges import flying_pixels
 from spatia_core.errors import InvalidInput
-from spatia_core.frames import Clip
 from spatia_core.memory import Keyframe, PointLabels, Provenance, SpatialMemory
 from spatia_core.point_cloud import PointCloud
-from spatia_core.render import render
 
 OVERLAP = 1.3
 """Side of a point's square in units of the pixel it came from: neighbours overlap, so a moving camera sees no gaps."""
@@ -20,11 +18,11 @@ OVERLAP = 1.3
 STEEPEST = 1.5
 """Most that a slant may widen points: in the view they come from, footprints stay below two pixels."""
 
-COMMON = 0.02
-"""Share of a view that must be known to carry its alignment; views of less are left out."""
+MEASURED = 0.5
+"""Confidence of a surface measured once, seen squarely. A confidence c weighs like c / (1 - c) such measurements."""
 
-NEWS = 0.005
-"""Share of a view that must be unknown before its depth is worth estimating."""
+DOUBTFUL = 0.3
+"""What is left of it at pixels that float between two surfaces."""
 
 
 def point_radius(depth: Depth, camera: Camera) -> Depth:
@@ -40,6 +38,15 @@ def lift(image: Image, depth: Depth, camera: Camera, keep: Mask) -> PointCloud:
     """One point for every pixel of `keep`, row by row, placed at the pixel's centre; depth must be known there."""
     xyz = camera.unproject(depth)[keep]
     return PointCloud(xyz, image[keep], point_radius(depth, camera)[keep])
+
+
+def measured_confidence(depth: Depth, camera: Camera) -> Depth:
+    """(h, w) how far every pixel of a measured depth is believed: less on slants and between two surfaces."""
+    squarely = 0.5 * OVERLAP * depth / np.float32(min(camera.K[0, 0], camera.K[1, 1]))
+    with np.errstate(invalid="ignore"):
+        out = MEASURED * squarely / point_radius(depth, camera)
+    out[flying_pixels(depth)] *= DOUBTFUL
+    return np.nan_to_num(out).astype(np.float32)
 
 
 def remember_view(
@@ -61,37 +68,3 @@ def remember_view(
     uniform = PointLabels.uniform(len(cloud), provenance, keyframe=len(memory.keyframes))
     labels = replace(uniform, source=np.flatnonzero(keep).astype(np.int32))
     return memory.insert(cloud, labels, [view])
-
-
-@dataclass(frozen=True, slots=True)
-class FusionReport:
-    """What a clip changed."""
-
-    added: int
-    """Points added."""
-    examined: int
-    """Frames whose coverage was looked at."""
-
-
-def fuse_clip(
-    memory: SpatialMemory, clip: Clip, tracking: Tracking, estimator: DepthEstimator
-) -> tuple[SpatialMemory, FusionReport]:
-    """The memory with what the clip's keyframes show where the memory was empty, and a report.
-
-    The depth of a frame is estimated only when the memory leaves more than NEWS of it unknown, brought to the memory's
-    scale over the known part and never overwrites what is there; a revisit therefore adds nothing.
-    """
-    added = 0
-    for i in tracking.keyframes:
-        camera = tracking.cameras[i]
-        seen = render(memory.cloud, camera)
-        # a view that shares next to nothing with the memory cannot be brought to its scale
-        if np.mean(~seen.coverage) < NEWS or np.mean(seen.coverage) < COMMON:
-            continue
-        prediction = estimator.estimate(clip.images[i], camera.K)
-        depth = fit_inverse_depth(prediction.depth.depth, seen.depth).apply(prediction.depth.depth)
-        view = Keyframe.static(clip.images[i], depth, camera)
-        before = len(memory)
-        memory = remember_view(memory, view, Provenance.GENERATED, add=~seen.coverage)
-        added += len(memory) - before
-    return memory, FusionReport(added, len(tracking.keyframes))
