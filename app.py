@@ -13,17 +13,15 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from editing.filming import Shot
 from editing.panels import parts, pictures
 from editing.panels.api import add_endpoints
 from editing.panels.desk import Studio
 from editing.panels.handlers import EXAMPLES, Handlers
-from editing.panels.page import Page, path_sentence
+from editing.panels.page import DOWNLOADS, Page
+from editing.panels.steps import compare_step, film_step, head
 from editing.panels.theme import studio_theme
-from editing.session import MAX_FRAMES
 from editing.tools import Choice, parse_options
 from spatia_core.backends import registry
-from spatia_core.camera_path import BASE_NAMES
 
 HOUR = 3600
 MAX_UPLOAD = "620mb"
@@ -33,11 +31,6 @@ TITLE = """
 <header class="masthead"><h1>Spatia Studio</h1>
 <p>One photo becomes a 3D memory. Click a thing, delete or move it, and film the change.</p></header>
 """
-
-
-def head(number: int, title: str, how: str) -> None:
-    """The heading of a step with its one-line instruction."""
-    gr.HTML(f'<div class="step"><span>{number}</span><h2>{title}</h2></div><p class="how">{how}</p>')
 
 
 def what_runs(choice: Choice) -> str:
@@ -117,50 +110,6 @@ def change_step() -> dict[str, Any]:
     return {"delete": delete, "x": x, "y": y, "z": z, "on_ground": on_ground, "move": move}
 
 
-def film_step() -> dict[str, Any]:
-    """Step 4."""
-    head(
-        4,
-        "Regenerate",
-        "Films the memory as it is now; 24 frames are one second. Choose another camera if you like.",
-    )
-    shot = Shot()
-    with gr.Row(elem_classes="camera"):
-        names = [(n.replace("-", " ").capitalize(), n) for n in BASE_NAMES]
-        with gr.Column(scale=3, min_width=220):
-            path = gr.Dropdown(names, value=shot.path, label="Camera move", elem_id="path")
-            back = gr.Checkbox(False, label="And back to the first view", elem_id="back")
-        amount = gr.Slider(0.1, 3, value=shot.amount, step=0.1, label="Amount", min_width=160, elem_id="amount")
-        frames = gr.Slider(2, MAX_FRAMES, value=shot.frames, step=1, label="Frames", min_width=160, elem_id="frames")
-        seed = gr.Number(shot.seed, label="Seed", precision=0, min_width=80, elem_id="seed")
-    says = gr.HTML(path_sentence(shot.path), elem_id="path-says")
-    with gr.Row(elem_classes="buttons"):
-        regenerate = gr.Button("Regenerate", variant="primary", interactive=False, elem_id="regenerate")
-        trajectory = gr.UploadButton(
-            "Use a trajectory file", file_types=[".txt", ".json"], variant="secondary", elem_id="trajectory"
-        )
-    keys = ("path", "back", "amount", "frames", "seed", "path_says", "regenerate", "trajectory")
-    return dict(zip(keys, (path, back, amount, frames, seed, says, regenerate, trajectory), strict=True))
-
-
-def compare_step() -> dict[str, Any]:
-    """Step 5."""
-    head(5, "Compare and take home", "Both clips play in step, with the same camera and seed.")
-    result = parts.player("Your clip appears here, and the edited one beside it.", elem_id="result")
-    trust = gr.HTML("", elem_id="trust")
-    with gr.Row(elem_classes="buttons"):
-        made = {
-            f"save_{what}": gr.Button(label, interactive=False, elem_id=f"save-{what}")
-            for what, label in (
-                ("clip", "Clip (.mp4)"),
-                ("pair", "Before and after (.mp4)"),
-                ("memory", "Memory (.ply)"),
-                ("session", "Session (.spatia)"),
-            )
-        }
-    return made | {"result": result, "trust": trust}
-
-
 def dock() -> dict[str, Any]:
     """The line that stays in sight: what is going on, undo, redo, cancel."""
     with gr.Row(elem_id="dock"):
@@ -236,7 +185,7 @@ def wire(page: Page, h: Handlers, opening: Sequence[Any]) -> None:
 def wire_downloads(page: Page, save: Callable[[str], Callable[..., Any]]) -> None:
     """Each download is written when it is asked for, then handed to the browser."""
     file = gr.File(visible="hidden", elem_id="handed")
-    for what in ("clip", "pair", "memory", "session"):
+    for what in DOWNLOADS:
         getattr(page, f"save_{what}").click(
             save(what),
             page.desk,
@@ -281,7 +230,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             allowed_paths=[folder],
             max_file_size=MAX_UPLOAD,
             theme=studio_theme(),
-            css_paths=parts.WEB / "app.css",
+            css_paths=[parts.WEB / "app.css", parts.WEB / "player.css"],
             footer_links=["api", "gradio"],
             ssr_mode=False,
         )

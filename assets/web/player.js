@@ -1,12 +1,21 @@
 // The player: one or two clips of the same camera, in step, behind one play button and one scrubber.
 //
-// In: props.value = { clips: [{label, url}], fps, frames, title }   (see editing/panels/pictures.py)
+// Two clips are shown side by side, wiped, blinking, or as their difference.
+// In: props.value = { clips: [{label, url}], fps, frames }   (see editing/panels/pictures.py, editing/sharing/page.py)
+// Keys, heard by `keys`: space plays, arrows step, Home and End, 1 to 4 choose the view.
 
-function mountPlayer(element, props, watch) {
+function mountPlayer(element, props, watch, keys = element) {
   const $ = (s) => element.querySelector(s);
   const screen = $(".player-screen"), play = $(".player-play"), scrub = $(".player-scrub"), time = $(".player-time");
-  const wipe = $(".player-wipe"), views = $(".player-views");
-  let videos = [], urls = [], shown = "", fps = 24, frames = 1, scrubbing = false;
+  const wipe = $(".player-wipe"), views = $(".player-views"), says = $(".player-says");
+  const quiet = window.matchMedia("(prefers-reduced-motion: reduce)");
+  const HINTS = {
+    side: "",
+    wipe: "Drag across the picture.",
+    blink: "The clips take turns; tap the picture to switch.",
+    difference: "Bright is what differs, eight times amplified; black is equal.",
+  };
+  let videos = [], urls = [], shown = "", fps = 24, frames = 1, scrubbing = false, blinking = 0;
 
   const master = () => videos[0];
   const frameNow = () => Math.min(frames - 1, Math.floor(master().currentTime * fps + 0.01));
@@ -64,8 +73,7 @@ function mountPlayer(element, props, watch) {
     caption.textContent = label;
     figure.append(video, caption);
     // the whole file is small; from memory it can be scrubbed without waiting
-    const blob = await (await fetch(url)).blob();
-    video.src = URL.createObjectURL(blob);
+    video.src = url.startsWith("blob:") ? url : URL.createObjectURL(await (await fetch(url)).blob());
     await new Promise((done) => ((video.onloadeddata = done), (video.onerror = done)));
     return { figure, video };
   }
@@ -93,8 +101,7 @@ function mountPlayer(element, props, watch) {
     scrub.max = frames - 1;
     master().onended = again;
     label(0);
-    const quiet = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (quiet) seek(0), face(false);
+    if (quiet.matches) seek(0), face(false);
     else again();
   }
 
@@ -110,8 +117,36 @@ function mountPlayer(element, props, watch) {
   function view(name) {
     element.dataset.view = name;
     for (const b of views.children) b.setAttribute("aria-pressed", b.dataset.view === name);
+    says.textContent = HINTS[name];
+    clearInterval(blinking);
+    show(1);
+    // under two changes a second: slow enough to be safe for everybody
+    if (name === "blink" && !quiet.matches) blinking = setInterval(() => (element.isConnected ? other() : clearInterval(blinking)), 700);
   }
   for (const b of views.children) b.onclick = () => view(b.dataset.view);
+
+  const show = (k) => (element.dataset.shown = k);
+  const other = () => show(1 - Number(element.dataset.shown));
+  screen.addEventListener("click", () => element.dataset.view === "blink" && (clearInterval(blinking), other()));
+
+  function step(to) {
+    stop();
+    seek(Math.min(frames - 1, Math.max(0, to)));
+  }
+
+  keys.addEventListener("keydown", (e) => {
+    const held = e.target.closest("input, textarea, select, [contenteditable]");
+    if (!videos.length || held || e.ctrlKey || e.metaKey || e.altKey) return;
+    const name = { 1: "side", 2: "wipe", 3: "blink", 4: "difference" }[e.key];
+    if (e.key === " " && !e.target.closest("button, a, summary")) play.onclick();
+    else if (e.key === "ArrowRight") step(frameNow() + 1);
+    else if (e.key === "ArrowLeft") step(frameNow() - 1);
+    else if (e.key === "Home") step(0);
+    else if (e.key === "End") step(frames - 1);
+    else if (name && videos.length > 1) view(name);
+    else return;
+    e.preventDefault();
+  });
 
   // The wipe: the edited clip lies on the original and is cut at the line; the slider carries the keyboard.
   const cut = (share) => screen.style.setProperty("--cut", `${share}%`);

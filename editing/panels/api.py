@@ -12,6 +12,7 @@ from editing import views
 from editing.opening import Opening
 from editing.panels.desk import Desk, Studio
 from editing.panels.handlers import log, saved, shot_of
+from editing.panels.page import DOWNLOADS
 from editing.session import Session
 from spatia_core.backends.protocols import silent
 from spatia_core.camera_path import PATH_NAMES
@@ -93,8 +94,8 @@ def add_endpoints(studio: Studio, desk: gr.State) -> None:
     @_clear_errors
     def download(held: Desk | None, what: str) -> str:
         with _of(held).quick(wait=60) as session:
-            if what not in ("clip", "pair", "memory", "session"):
-                raise InvalidInput(f"Give clip, pair, memory or session, not {what!r}.")
+            if what not in DOWNLOADS:
+                raise InvalidInput(f"Give one of {', '.join(DOWNLOADS)}, not {what!r}.")
             return str(saved(session, what))
 
     with gr.Group(visible=False):

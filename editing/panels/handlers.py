@@ -7,13 +7,12 @@ from typing import Any
 
 import gradio as gr
 
-from editing import views
 from editing.filming import Shot
 from editing.opening import Opening, parse_size
 from editing.panels import pictures
 from editing.panels.desk import Desk, Studio
+from editing.panels.downloads import saved
 from editing.panels.page import Page, Updates, note, path_sentence
-from editing.project_file import save_project
 from editing.session import Session
 from spatia_core.backends.protocols import Progress
 from spatia_core.camera_path import BASE_NAMES
@@ -365,25 +364,16 @@ class Handlers:
         """A handler that writes one of the downloads and gives its path."""
 
         def handler(desk: Desk | None, progress: gr.Progress = gr.Progress()) -> tuple[str | None, Any]:  # noqa: B008
+            def told(share: float, doing: str) -> None:
+                progress(share, desc=doing)
+
             try:
                 if desk is None:
                     raise InvalidInput("Open a photo first.")
                 with desk.quick() as session:
-                    progress(0.3, desc="Writing the file")
-                    return str(saved(session, what)), note("The file is ready.")
+                    progress(0.1, desc="Writing the file")
+                    return str(saved(session, what, told)), note("The file is ready.")
             except Exception as e:
                 return None, self._wrong(e)
 
         return handler
-
-
-def saved(session: Session, what: str) -> Path:
-    """One of the downloads, written into the session's folder: clip, pair, memory or session."""
-    stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(session.source.name).stem)[:60] or "photo"
-    if what == "clip":
-        return views.newest(session).file
-    if what == "pair":
-        return views.before_after(session, session.folder / f"{stem}-before-after.mp4")
-    if what == "memory":
-        return views.export_memory(session, session.folder / f"{stem}-memory.ply")
-    return save_project(session, session.folder / f"{stem}.spatia")

@@ -12,6 +12,9 @@ from spatia_core.camera_path import PATH_DESCRIPTIONS
 
 Updates = dict[Any, Any]
 
+DOWNLOADS = ("clip", "pair", "pack", "page", "memory", "session")
+"""What can be taken home; each has its button save_...."""
+
 
 @dataclass(frozen=True, eq=False)
 class Page:
@@ -53,6 +56,8 @@ class Page:
     trust: gr.HTML
     save_clip: gr.Button
     save_pair: gr.Button
+    save_pack: gr.Button
+    save_page: gr.Button
     save_memory: gr.Button
     save_session: gr.Button
     # dock
@@ -71,6 +76,11 @@ class Page:
     def shot(self) -> list[Any]:
         """The components that say how to film."""
         return [self.path, self.back, self.amount, self.frames, self.seed]
+
+    @property
+    def sharing(self) -> tuple[gr.Button, ...]:
+        """The downloads that need both clips."""
+        return self.save_pair, self.save_pack, self.save_page
 
     def buttons(self) -> list[gr.Button]:
         """Everything that starts work."""
@@ -100,7 +110,7 @@ class Page:
                 self.trust: pictures.trust(session) if state.before else "",
                 self.regenerate: gr.update(interactive=True),
                 self.save_clip: gr.update(interactive=state.before is not None),
-                self.save_pair: gr.update(interactive=state.after is not None),
+                **{b: gr.update(interactive=state.after is not None) for b in self.sharing},
                 self.save_memory: gr.update(interactive=True),
                 self.save_session: gr.update(interactive=True),
             }

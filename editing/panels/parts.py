@@ -20,22 +20,6 @@ _STAGE = """
 <p class="placeholder">Your picture appears here once a photo is open.</p>
 """
 
-_PLAYER = """
-<div class="player-views" role="group" aria-label="View">
-  <button type="button" data-view="side">Side by side</button><button type="button" data-view="wipe">Wipe</button>
-</div>
-<div class="player-stage">
-  <div class="player-screen"></div>
-  <input class="player-wipe" type="range" min="0" max="100" value="50" step="0.5" aria-label="Wipe position">
-</div>
-<div class="player-bar">
-  <button type="button" class="player-play" aria-label="Play">&#9654;</button>
-  <input class="player-scrub" type="range" min="0" max="1" value="0" step="1" aria-label="Frame">
-  <output class="player-time"></output>
-</div>
-<p class="placeholder">PLACEHOLDER</p>
-"""
-
 _STRIP = """
 <div class="strip" role="group" aria-label="${strip_label}">
 {{#each value}}<button type="button" data-name="{{name}}" aria-pressed="{{chosen}}" title="{{label}}">
@@ -64,7 +48,7 @@ def stage(**props: Any) -> gr.HTML:
 def player(placeholder: str, **props: Any) -> gr.HTML:
     """One or two clips in step."""
     js = _script("player.js") + "\nmountPlayer(element, props, watch);"
-    template = _PLAYER.replace("PLACEHOLDER", html.escape(placeholder))
+    template = f'{_script("player.html")}<p class="placeholder">{html.escape(placeholder)}</p>'
     return gr.HTML(None, html_template=template, js_on_load=js, elem_classes="player", **props)
 
 

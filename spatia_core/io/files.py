@@ -1,12 +1,13 @@
 """Reading with a size cap, writing all or nothing."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from spatia_core.errors import InvalidInput
+from spatia_core.errors import InvalidInput, SpatiaError
 
 PathLike = str | os.PathLike[str]
 
@@ -52,15 +53,33 @@ def _check_size(size: int, limit: int, name: str, what: str) -> None:
 
 @contextmanager
 def replacing(path: PathLike) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well and vanishes when it does not."""
+    """A temporary path beside `path` that takes its place when the block ends well and vanishes when it does not.
+
+    Raises SpatiaError when the disc is full.
+    """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
-    os.close(handle)
-    temporary = Path(name)
+    with room_on_disc(target.name):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def room_on_disc(name: str) -> Iterator[None]:
+    """Tells a full disc in words that a person understands, as SpatiaError; other errors pass."""
     try:
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+        yield
+    except OSError as e:
+        if e.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise SpatiaError(
+            f"The disc is full: {name} was not written. Your work is as it was; free some room or close other "
+            "sessions, then try again."
+        ) from e

@@ -127,3 +127,24 @@ def side_by_side(left: Iterable[_Left], right: Iterable[_Right], divider: int = 
         if a.shape[0] != b.shape[0]:
             raise InvalidInput(f"Two films side by side need one height, got {a.shape[0]} and {b.shape[0]} pixels.")
         yield np.concatenate([a, np.full((a.shape[0], divider, 3), 255, np.uint8), b], axis=1)
+
+
+def write_with_metadata(path: PathLike, source: PathLike | bytes, metadata: Mapping[str, str]) -> None:
+    """Writes the video `source` again with other notes in it; its pictures are copied as they are, not encoded anew."""
+    data = read_bytes(source, MAX_VIDEO_BYTES, "video")
+    options = {"movflags": "+faststart+use_metadata_tags"}
+    try:
+        with (
+            replacing(path) as temporary,
+            av.open(io.BytesIO(data), "r") as old,
+            av.open(str(temporary), "w", format="mp4", options=options) as new,
+        ):
+            new.metadata.update({k: str(v) for k, v in metadata.items()})
+            track = old.streams.video[0]
+            copy = new.add_stream_from_template(track)
+            for packet in old.demux(track):
+                if packet.dts is not None:
+                    packet.stream = copy
+                    new.mux(packet)
+    except (av.FFmpegError, IndexError) as e:
+        raise InvalidInput(f"{name_of(source)} cannot be read as a video; give an MP4 (H.264) file.") from e

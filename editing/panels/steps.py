@@ -1,0 +1,62 @@
+"""Steps 4 and 5 of the page: the camera, the clips side by side, the downloads."""
+
+from typing import Any
+
+import gradio as gr
+
+from editing.filming import Shot
+from editing.panels import parts
+from editing.panels.page import path_sentence
+from editing.session import MAX_FRAMES
+from spatia_core.camera_path import BASE_NAMES
+
+
+def head(number: int, title: str, how: str) -> None:
+    """The heading of a step with its one-line instruction."""
+    gr.HTML(f'<div class="step"><span>{number}</span><h2>{title}</h2></div><p class="how">{how}</p>')
+
+
+def film_step() -> dict[str, Any]:
+    """Step 4."""
+    head(
+        4,
+        "Regenerate",
+        "Films the memory as it is now; 24 frames are one second. Choose another camera if you like.",
+    )
+    shot = Shot()
+    with gr.Row(elem_classes="camera"):
+        names = [(n.replace("-", " ").capitalize(), n) for n in BASE_NAMES]
+        with gr.Column(scale=3, min_width=220):
+            path = gr.Dropdown(names, value=shot.path, label="Camera move", elem_id="path")
+            back = gr.Checkbox(False, label="And back to the first view", elem_id="back")
+        amount = gr.Slider(0.1, 3, value=shot.amount, step=0.1, label="Amount", min_width=160, elem_id="amount")
+        frames = gr.Slider(2, MAX_FRAMES, value=shot.frames, step=1, label="Frames", min_width=160, elem_id="frames")
+        seed = gr.Number(shot.seed, label="Seed", precision=0, min_width=80, elem_id="seed")
+    says = gr.HTML(path_sentence(shot.path), elem_id="path-says")
+    with gr.Row(elem_classes="buttons"):
+        regenerate = gr.Button("Regenerate", variant="primary", interactive=False, elem_id="regenerate")
+        trajectory = gr.UploadButton(
+            "Use a trajectory file", file_types=[".txt", ".json"], variant="secondary", elem_id="trajectory"
+        )
+    keys = ("path", "back", "amount", "frames", "seed", "path_says", "regenerate", "trajectory")
+    return dict(zip(keys, (path, back, amount, frames, seed, says, regenerate, trajectory), strict=True))
+
+
+def compare_step() -> dict[str, Any]:
+    """Step 5."""
+    head(5, "Compare and take home", "Both clips play in step, with the same camera and seed.")
+    result = parts.player("Your clip appears here, and the edited one beside it.", elem_id="result")
+    trust = gr.HTML("", elem_id="trust")
+    with gr.Row(elem_classes="buttons"):
+        made = {
+            f"save_{what}": gr.Button(label, interactive=False, elem_id=f"save-{what}")
+            for what, label in (
+                ("clip", "Clip (.mp4)"),
+                ("pair", "Before and after (.mp4)"),
+                ("pack", "Share pack (.zip)"),
+                ("page", "Share page (.html)"),
+                ("memory", "Memory (.ply)"),
+                ("session", "Session (.spatia)"),
+            )
+        }
+    return made | {"result": result, "trust": trust}
