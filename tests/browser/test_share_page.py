@@ -30,7 +30,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def until(page: Page, expression: str) -> None:
-    """Waits until the JavaScript holds; asked from here, because the page's own policy forbids evaluating text in it."""
+    """Waits until the JavaScript holds, asked from outside: the page's own policy forbids evaluation."""
     for _ in range(200):
         if page.evaluate(expression):
             return
