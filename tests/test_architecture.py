@@ -25,6 +25,7 @@ LAYERS = {
     "spatia_core.point_cloud": 3,
     "spatia_core.depth_edges": 3,
     "spatia_core.memory": 4,
+    "spatia_core.movers": 4,
     "spatia_core.render": 4,
     "spatia_core.alignment": 4,
     "spatia_core.backends.protocols": 4,

@@ -16,6 +16,7 @@ from spatia_core.camera import Camera
 from spatia_core.errors import InvalidInput
 from spatia_core.frames import Clip, DepthMap
 from spatia_core.memory import SpatialMemory
+from spatia_core.movers import Mover
 from spatia_core.render import Rendering
 
 Progress = Callable[[float, str], None]
@@ -136,6 +137,8 @@ class Conditioning:
     """Keyframes that see what the path will see."""
     history: tuple[ReferenceView, ...] = ()
     """The last frames of the clip before this one, oldest first; empty in the first turn."""
+    movers: tuple[Mover, ...] = ()
+    """Things that move in the clip, frame 0 being its first; they are not in the projections and not in the memory."""
 
     @property
     def first_frame(self) -> Rendering:
