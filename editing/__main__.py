@@ -15,6 +15,7 @@ import numpy as np
 
 from editing import views
 from editing.filming import Shot
+from editing.journal import Journal
 from editing.opening import Opening, parse_size
 from editing.project_file import save_project
 from editing.session import Session
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--prompt", action="append", default=[], help="once, or once for every round of a long film")
     p.add_argument("--out", type=Path, required=True)
+    p.add_argument("--journal", type=Path, help="folder for finished rounds of a long film; run again to go on")
     default = Choice()
     for kind in registry.KINDS:
         p.add_argument(f"--{kind}-backend", default=getattr(default, kind), choices=registry.names(kind))
@@ -136,6 +138,7 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         parse_options(args.set),
     )
     session = Session(tools(Pool(), choice), folder)
+    session.journal = None if args.journal is None else Journal(args.journal)
     size = None if args.size is None else parse_size(args.size)
     session.open(Opening(args.photo, args.depth, args.intrinsics, size))
     shot = Shot(args.path, args.frames, args.amount, args.seed, args.turns, tuple(args.prompt))

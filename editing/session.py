@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from editing.chosen import Chosen, chosen, points_of, usable
 from editing.comparison import compare
-from editing.filming import Footage, Shot, film, rounds_of
+from editing.filming import Footage, Shot, film, fingerprint, rounds_of
 from editing.history import History
+from editing.journal import Journal
 from editing.opening import Opening, open_source
 from editing.operations import Cleared, Edit, clear, completed_beside, offset_to_pixel, place
 from editing.selection import Combination, checked
 from editing.state import Click, Picking, Source, State, Take, frozen_clip
-from spatia_core.arrays import Image, Mask
+from editing.volume_selection import Step, Volume
+from spatia_core.arrays import Image, Mask, Selection
 from spatia_core.backends.protocols import Progress, Segmenter, silent
 from spatia_core.camera_path import CameraPath, SceneScale, make_path
 from spatia_core.camera_path.makers import PATH_NAMES
@@ -48,12 +51,15 @@ class Session:
         self.tools = tools
         self.folder = folder
         self.timings: dict[str, float] = {}
+        self.journal: Journal | None = None
+        """Where finished rounds of long films are written down, so that a crash costs one round only."""
         self._clock = clock
         self._source: Source | None = None
         self._history: History[State] | None = None
         self._pickings: tuple[Picking, ...] = (Picking(),)
         self._embedding: tuple[SpatialMemory, Any] | None = None
-        self._cleared: tuple[SpatialMemory, Mask, Cleared] | None = None
+        self._cleared: tuple[Chosen, Cleared] | None = None
+        self._chosen: Chosen | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
     # --- what there is ---------------------------------------------------------------------------------------------
@@ -155,7 +161,31 @@ class Session:
 
     def combine_next(self, how: Combination) -> None:
         """What is clicked from now on is added to, taken from or intersected with the present selection."""
-        self._pick(Picking(base=self.picking.mask, how=how))
+        picking = self.picking
+        solid = None if picking.solid is None else picking.volume(self.state.camera)
+        self._pick(Picking(base=picking.mask, how=how, solid=solid))
+
+    def select_in_space(self, step: Step) -> Selection:
+        """(n,) the points selected after one more step in the 3D view, put together with what was selected before."""
+        before = self.picking.volume(self.state.camera) or Volume()
+        with self._timed("select"):
+            found = chosen(Picking(solid=before.then(step)), self.state)
+        assert found.points is not None
+        picking = replace(found.picking, drawn=found.mask)
+        self._pick(picking)
+        self._chosen = replace(found, picking=picking)
+        return found.points
+
+    @property
+    def selected_points(self) -> Selection | None:
+        """(n,) the points of the present selection, or None without one."""
+        return points_of(self._found(), self.state)
+
+    def _found(self) -> Chosen:
+        kept = self._chosen
+        if kept is None or kept.picking is not self.picking or kept.memory is not self.state.memory:
+            self._chosen = kept = chosen(self.picking, self.state)
+        return kept
 
     def select_nothing(self) -> None:
         """No selection; the clicks are gone."""
@@ -178,26 +208,26 @@ class Session:
 
     def _forget_selection(self) -> None:
         self._pickings = (Picking(),)
-        self._cleared = None
+        self._cleared = self._chosen = None
 
-    def _selected(self) -> Mask:
-        mask = self.picking.mask
-        return checked(np.zeros(self.stage.shape[:2], bool) if mask is None else mask, self.state.camera)
+    def _selected(self) -> Chosen:
+        return usable(self._found(), self.state)
 
     # --- edits -----------------------------------------------------------------------------------------------------
 
     def cleared(self) -> Cleared:
         """The present memory without the selection; worked out once per selection."""
-        mask, memory = self._selected(), self.state.memory
-        kept = self._cleared
-        if kept is None or kept[0] is not memory or not np.array_equal(kept[1], mask):
+        found, kept = self._selected(), self._cleared
+        if kept is None or not kept[0].same_as(found):
             with self._timed("complete"):
-                self._cleared = kept = (memory, mask, clear(memory, self.state.camera, mask))
-        return kept[2]
+                cleared = clear(self.state.memory, self.state.camera, found.mask, found.volume)
+            self._cleared = kept = (found, cleared)
+        return kept[1]
 
     def delete(self) -> None:
         """The selected thing is gone and its place completed."""
-        self._edit(Edit("delete", self.state.camera, self._selected()), lambda c, e: c.memory)
+        found = self._selected()
+        self._edit(Edit("delete", self.state.camera, found.mask, volume=found.volume), lambda c, e: c.memory)
 
     def move(self, offset: tuple[float, float, float], on_ground: bool = True) -> None:
         """The selected thing stands elsewhere; see Edit.offset for units."""
@@ -213,7 +243,10 @@ class Session:
         return offset_to_pixel(self.cleared(), self.state.camera, x, y, self.unit)
 
     def _moving(self, offset: tuple[float, float, float], on_ground: bool) -> Edit:
-        return Edit("move", self.state.camera, self._selected(), offset, on_ground, solid=self.source.estimated)
+        found = self._selected()
+        # what was selected in space is moved as it is; what a click shows is stood upright first
+        solid = self.source.estimated and found.volume is None
+        return Edit("move", self.state.camera, found.mask, offset, on_ground, solid, found.volume)
 
     def _edit(self, edit: Edit, change: Callable[[Cleared, Edit], SpatialMemory]) -> None:
         with self._timed("edit"):
@@ -300,7 +333,11 @@ class Session:
 
     def _film(self, footage: Footage, path: CameraPath, shot: Shot, progress: Progress) -> Footage:
         rounds = rounds_of(list(path), shot, self.tools.turn.generator)
-        return film(footage, rounds, shot, self.tools.turn, progress)
+        if self.journal is None or len(rounds) == 1:
+            return film(footage, rounds, shot, self.tools.turn, progress)
+        key, journal = fingerprint(footage.memory, rounds, shot, self.tools.turn), self.journal
+        kept = footage if footage.clips else journal.read(key, footage)
+        return film(kept, rounds, shot, self.tools.turn, progress, lambda f: journal.write(key, f))
 
     def _take(self, footage: Footage, path: CameraPath, edits: int, shot: Shot) -> Take:
         name = f"{'edited' if edits else 'original'}-{uuid.uuid4().hex[:8]}"

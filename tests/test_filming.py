@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from editing.filming import Footage, Shot, film, rounds_of
+from editing.journal import Journal
 from editing.tools import Choice, parse_options, tools
 from spatia_core.backends.pool import Pool
 from spatia_core.backends.protocols import Conditioning, GenerationSettings, Progress, Rounds, silent
@@ -97,6 +98,58 @@ def test_an_unexpected_error_is_not_hidden_behind_finished_rounds(tmp_path):
     rounds = rounds_of(list(session.path(SHOT)), SHOT, session.tools.turn.generator)
     with pytest.raises(ZeroDivisionError):
         film(Footage(session.state.memory), rounds, SHOT, session.tools.turn)
+
+
+def test_a_new_process_goes_on_from_the_last_round_that_was_written_down(tmp_path):
+    journal = Journal(tmp_path / "journal")
+    first = session_with(tmp_path / "a", InRounds(fails_at=2, error=ZeroDivisionError()))
+    first.journal = journal
+    with pytest.raises(ZeroDivisionError):
+        first.generate(SHOT)
+    whole = session_with(tmp_path / "b", InRounds())
+    whole.generate(SHOT)
+    generator = InRounds()
+    second = session_with(tmp_path / "c", generator)
+    second.journal = journal
+    second.generate(SHOT)
+    assert [s.round_index for _, _, s in generator.seen] == [2]
+    a, b = whole.state.before, second.state.before
+    assert a is not None
+    assert b is not None
+    np.testing.assert_array_equal(a.clip.images, b.clip.images)
+    np.testing.assert_array_equal(a.memory.xyz, b.memory.xyz)
+
+
+@pytest.mark.parametrize("harm", ["cut", "other", "gone"])
+def test_a_damaged_journal_costs_time_and_nothing_else(tmp_path, harm):
+    session = session_with(tmp_path / "a", InRounds())
+    session.journal = Journal(tmp_path / "journal")
+    session.generate(SHOT)
+    take = session.state.before
+    assert take is not None
+    (place,) = (tmp_path / "journal").iterdir()
+    (memory,) = place.glob("memory*")
+    if harm == "cut":
+        memory.write_bytes(memory.read_bytes()[:-5000])
+    elif harm == "other":
+        (place / "film.json").write_text('{"rounds": 7}')
+    else:
+        (place / "images-2.npy").unlink()
+    again = session_with(tmp_path / "b", InRounds())
+    again.journal = session.journal
+    again.generate(SHOT)
+    other = again.state.before
+    assert other is not None
+    np.testing.assert_array_equal(other.clip.images, take.clip.images)
+
+
+def test_another_seed_is_another_film(tmp_path):
+    generator = InRounds()
+    session = session_with(tmp_path / "a", generator)
+    session.journal = Journal(tmp_path / "journal")
+    session.generate(SHOT)
+    session.generate(Shot("orbit-left", 7, seed=1))
+    assert [s.seed for _, _, s in generator.seen] == [0, 0, 0, 1, 1, 1]
 
 
 def test_options_reach_their_backend():
