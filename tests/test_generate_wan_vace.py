@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spatia_core.backends import registry
-from spatia_core.backends.generate_fitting import Canvas, checked_prompt, noise_seed, strip_of
+from spatia_core.backends.generate_fitting import Canvas, checked_prompt, noise_seed, reference_pictures, strip_of
 from spatia_core.backends.generate_wan_vace import WanVaceGenerator
 from spatia_core.backends.protocols import Conditioning, GenerationSettings, Rounds, silent
 from spatia_core.camera_path import SceneScale, make_path
@@ -169,6 +169,16 @@ def test_a_pickled_transformer_is_refused(tmp_path):
     weights.rename(weights.with_suffix(".bin"))
     with pytest.raises(BackendUnavailable, match="never loaded"):
         generator(saved).generate(shown(1), "", SETTINGS)
+
+
+def test_references_show_things_as_large_as_the_clip_does():
+    conditioning = shown(1, 104, 60)
+    view = conditioning.references[0]
+    assert view.image.shape == (156, 270, 3), "a keyframe of 208x120 with its margin"
+    (picture,) = reference_pictures(conditioning, Canvas.of(104, 60, 4))
+    same = np.asarray(shown(1, 104, 60).first_frame.rgb, float)
+    away = np.abs(picture.astype(float) - same).mean()
+    assert away < 6, "the half-size reference of the first camera is what the half-size clip shows"
 
 
 # --- fitting ---------------------------------------------------------------------------------------------------------

@@ -60,6 +60,12 @@ class Canvas:
             mask = cv2.resize(known, (self.inner_width, self.inner_height), interpolation=cv2.INTER_AREA) > 0.999
         return self._bordered(mask.astype(np.uint8)).astype(bool)
 
+    def fit_grey(self, image: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "rows columns"]:
+        """A grey picture as the network sees it."""
+        if self.resizes:
+            image = cv2.resize(image, (self.inner_width, self.inner_height), interpolation=cv2.INTER_AREA)
+        return self._bordered(image)
+
     def back(self, images: UInt8[np.ndarray, "t rows columns 3"]) -> UInt8[np.ndarray, "t h w 3"]:
         """Frames of the network at the clip's size."""
         images = images[:, : self.inner_height, : self.inner_width]
@@ -132,26 +138,33 @@ def strip_of(conditioning: Conditioning, canvas: Canvas, most_history: int, prog
 
 
 def at_size(
-    image: Image, known: Mask, width: int, height: int
+    image: Image, known: Mask, width: int, height: int, scale: float = 1.0
 ) -> tuple[UInt8[np.ndarray, "rows columns 3"], Bool[np.ndarray, "rows columns"]]:
-    """The middle of a picture that has a margin, at exactly this size; smaller pictures are enlarged, shape kept."""
-    scale = max(width / image.shape[1], height / image.shape[0])
-    if scale > 1:
+    """The middle of a picture that may have a margin, `scale` times as large, at exactly this size.
+
+    What would not cover the size is enlarged until it does, its shape kept.
+    """
+    scale = max(scale, width / image.shape[1], height / image.shape[0])
+    if abs(scale - 1) > 1e-3:
         size = (max(width, round(image.shape[1] * scale)), max(height, round(image.shape[0] * scale)))
-        image = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
+        image = cv2.resize(image, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
         known = cv2.resize(known.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
     x, y = (image.shape[1] - width) // 2, (image.shape[0] - height) // 2
     return image[y : y + height, x : x + width], known[y : y + height, x : x + width]
 
 
 def reference_pictures(conditioning: Conditioning, canvas: Canvas, most: int = 7) -> list[Image]:
-    """The reference views at the network's size; what no point shows is filled smoothly from around it."""
-    return [filled(view, canvas) for view in conditioning.references[:most]]
+    """The reference views at the network's size; what no point shows is filled smoothly from around it.
+
+    A view's margin is cut off and its lens brought to the clip's: things are as large as the clip shows them.
+    """
+    lens = conditioning.cameras[0].K[0, 0]
+    return [filled(view, canvas, lens / view.camera.K[0, 0]) for view in conditioning.references[:most]]
 
 
-def filled(view: ReferenceView, canvas: Canvas) -> Image:
+def filled(view: ReferenceView, canvas: Canvas, scale: float = 1.0) -> Image:
     """One view at the network's size without holes."""
-    image, known = at_size(view.image, ~np.isnan(view.depth), canvas.width, canvas.height)
+    image, known = at_size(view.image, ~np.isnan(view.depth), canvas.width, canvas.height, scale)
     return canvas.fit(fill_small_holes(np.ascontiguousarray(image), np.ascontiguousarray(known)))
 
 

@@ -1,8 +1,10 @@
 """A diffusers pipeline as a backend: loaded when first needed, on the rung of the memory ladder that fits the job."""
 
 import gc
+import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -76,29 +78,35 @@ class Holder:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
-    def prompts(self, positive: str, negative: str, length: int) -> dict[str, Any]:
-        """Both prompts as the pipeline's arguments, read by its text encoder; see `read_prompts`."""
-        assert self.rung is not None
-        leaves = self.rung.name == "text-first"
-        device = self.setting.chosen_device if leaves else self.pipe._execution_device
+    @contextmanager
+    def reading(self) -> Iterator[torch.device]:
+        """The device on which the text encoder reads, the encoder on it; it leaves the GPU again where it should."""
+        leaves = self.rung is not None and self.rung.name == "text-first"
         if leaves:
-            self.pipe.text_encoder.to(device)
-        read = read_prompts(self.pipe, [positive, negative], length, torch.device(device))
-        if leaves:
-            self.pipe.text_encoder.to("cpu")
-        return {"prompt_embeds": read[:1], "negative_prompt_embeds": read[1:]}
-
-    def call(self, arguments: dict[str, Any]) -> Any:
-        """The frames the pipeline makes; a text encoder that has left the GPU is hidden from it."""
-        assert self.rung is not None
-        encoder, hidden = self.pipe.text_encoder, self.rung.name == "text-first"
-        if hidden:
-            self.pipe.text_encoder = None  # the pipeline would take the encoder's device for its own
+            self.pipe.text_encoder.to(self.setting.chosen_device)
         try:
-            return self.pipe(**arguments).frames
+            yield torch.device(self.setting.chosen_device if leaves else self.pipe._execution_device)
         finally:
-            if hidden:
-                self.pipe.text_encoder = encoder
+            if leaves:
+                self.pipe.text_encoder.to("cpu")
+
+    @contextmanager
+    def running(self) -> Iterator[Any]:
+        """The pipeline, to be called with prompts that were read before; a full memory becomes a sentence.
+
+        A text encoder that has left the GPU is hidden: the pipeline would take the encoder's device for its own.
+        """
+        pipe, rung = self.pipe, self.rung
+        assert rung is not None
+        encoder, hidden = pipe.text_encoder, rung.name == "text-first"
+        with memory_advice("The generator", advice(rung), self.drop):
+            try:
+                if hidden:
+                    pipe.text_encoder = None
+                yield pipe
+            finally:
+                pipe.text_encoder = encoder
+                pipe.maybe_free_model_hooks()
 
 
 def read_prompts(pipe: Any, prompts: list[str], length: int, device: torch.device) -> torch.Tensor:
@@ -138,9 +146,13 @@ def advice(rung: Rung) -> str:
     )
 
 
-def measured(folder: Path, like: Model) -> Model:
-    """The figures of a pipeline on disk, from its headers and settings, without loading it."""
+def measured(folder: Path, like: Model, more: int = 0) -> Model:
+    """The figures of a pipeline on disk, from its headers and settings, without loading it.
+
+    `more` parameters of the transformer lie elsewhere.
+    """
     counts = {name: parameters(folder / name) for name in ("transformer", "text_encoder", "vae")}
+    counts["transformer"] += more if counts["transformer"] else 0
     out = replace(like, **{name: n for name, n in counts.items() if n})
     config = folder / "transformer" / "config.json"
     if config.is_file():
@@ -155,14 +167,12 @@ def measured(folder: Path, like: Model) -> Model:
 
 def parameters(folder: Path) -> int:
     """How many numbers the safetensors files of a folder hold."""
-    total = 0
-    for file in folder.glob("*.safetensors"):
-        for tensor in check_safetensors(file).values():
-            count = 1
-            for side in tensor["shape"]:
-                count *= side
-            total += count
-    return total
+    return sum(parameters_of(check_safetensors(file)) for file in folder.glob("*.safetensors"))
+
+
+def parameters_of(header: dict[str, Any]) -> int:
+    """How many numbers the tensors of a safetensors header have."""
+    return sum(math.prod(tensor["shape"]) for tensor in header.values())
 
 
 def loaded(kind: Any, folder: Path, dtype: torch.dtype) -> Any:

@@ -11,7 +11,7 @@ from PIL import Image as Pictures
 
 from spatia_core.backends import generate_fitting as fitting
 from spatia_core.backends import hub, memory_ladder
-from spatia_core.backends.generate_pipeline import Holder, Setting, advice, loaded, placed
+from spatia_core.backends.generate_pipeline import Holder, Setting, loaded, placed, read_prompts
 from spatia_core.backends.memory_ladder import Job, Preset
 from spatia_core.backends.protocols import Conditioning, GenerationSettings, Progress, Rounds, silent
 from spatia_core.errors import BackendUnavailable, InvalidInput
@@ -99,9 +99,6 @@ class WanVaceGenerator:
     def _run(
         self, strip: fitting.Strip, references: list[np.ndarray], asked: "_Asked", progress: Progress
     ) -> np.ndarray:
-        pipe, rung = self._holder.pipe, self._holder.rung
-        assert rung is not None
-
         def stepped(pipe: Any, step: int, time: Any, values: dict[str, Any]) -> dict[str, Any]:
             progress(0.25 + 0.65 * (step + 1) / asked.steps, f"Denoising, step {step + 1} of {asked.steps}")
             return values
@@ -121,12 +118,10 @@ class WanVaceGenerator:
             "callback_on_step_end": stepped,
             "output_type": "np",
         }
-        with fitting.memory_advice("Wan VACE", advice(rung), self._holder.drop):
-            try:
-                read = self._holder.prompts(asked.prompt, self.negative, _TEXT)
-                frames = self._holder.call(call | read)
-            finally:
-                pipe.maybe_free_model_hooks()
+        with self._holder.reading() as device:
+            read = read_prompts(self._holder.pipe, [asked.prompt, self.negative], _TEXT, device)
+        with self._holder.running() as pipe:
+            frames = pipe(prompt_embeds=read[:1], negative_prompt_embeds=read[1:], **call).frames
         if not np.isfinite(frames).all():
             raise BackendUnavailable(
                 "The network gave frames that are no pictures (NaN): its weights are damaged, or 16-bit numbers were "

@@ -53,6 +53,12 @@ _TABLE: dict[Kind, dict[str, Entry]] = {
             ("cv2",),
             "renders the completed memory itself: exact camera, nothing moves, no download",
         ),
+        "spatia": Entry(
+            "spatia_core.backends.generate_spatia:SpatiaGenerator",
+            ("torch", "diffusers", "transformers"),
+            "Spatia on Wan2.2 5B: the published model; 38 GB of weights (Apache-2.0, CC-BY-SA-4.0), needs a GPU",
+            downloads=True,
+        ),
         "wan-vace": Entry(
             "spatia_core.backends.generate_wan_vace:WanVaceGenerator",
             ("torch", "diffusers", "transformers"),
