@@ -7,6 +7,7 @@ from spatia_core.backends.protocols import Conditioning, ReferenceView
 from spatia_core.camera import Camera
 from spatia_core.completion import MARGIN
 from spatia_core.memory import SpatialMemory
+from spatia_core.movers import Mover
 from spatia_core.point_cloud import PointCloud
 from spatia_core.references import select_references
 from spatia_core.render import Rendering, render
@@ -38,12 +39,18 @@ def view_of(memory: SpatialMemory, camera: Camera) -> ReferenceView:
     return ReferenceView(seen.rgb, seen.depth, camera)
 
 
-def condition(memory: SpatialMemory, path: Sequence[Camera], history: Sequence[Camera] = ()) -> Conditioning:
-    """Projections along `path`, the keyframes that see the same points, and `history`, the last cameras before it."""
+def condition(
+    memory: SpatialMemory, path: Sequence[Camera], history: Sequence[Camera] = (), movers: Sequence[Mover] = ()
+) -> Conditioning:
+    """Projections along `path`, the keyframes that see the same points, and `history`, the last cameras before it.
+
+    movers: what moves over the projections, frame 0 being the path's first.
+    """
     chosen = select_references(memory, path)
     return Conditioning(
         cameras=tuple(path),
         projections=Projections(memory.cloud, path),
         references=tuple(view_of(memory, memory.keyframes[k].camera.widened(MARGIN)) for k in chosen),
         history=tuple(view_of(memory, camera) for camera in history),
+        movers=tuple(movers),
     )

@@ -22,6 +22,7 @@ from spatia_core.conditioning import condition
 from spatia_core.frames import Clip
 from spatia_core.fusion import FusionReport, fuse_clip, remember_view
 from spatia_core.memory import Keyframe, Provenance, SpatialMemory
+from spatia_core.movers import Mover
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,8 @@ class Request:
     """Read by generators that read prompts."""
     history: Sequence[Camera] = ()
     """Cameras of the last frames before this path, as many as the generator is to be shown."""
+    movers: Sequence[Mover] = ()
+    """What moves, frame by frame of the path; it is not in the memory and does not get there."""
 
 
 def run_turn(memory: SpatialMemory, request: Request, backends: Backends, progress: Progress = silent) -> Turn:
@@ -92,7 +95,7 @@ def run_turn(memory: SpatialMemory, request: Request, backends: Backends, progre
         memory, request.path, lambda s: progress(0.2 * s, "Completing what the path will see")
     )
     progress(0.2, "Rendering the memory along the path")
-    conditioning = condition(memory, request.path, request.history)
+    conditioning = condition(memory, request.path, request.history, request.movers)
     clip = backends.generator.generate(
         conditioning, request.prompt, request.settings, lambda share, doing: progress(0.2 + 0.7 * share, doing)
     )
