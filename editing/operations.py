@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Bool
 
 from editing.ground import Ground, ground_under
-from editing.selection import checked, edge_width, grown, lift_mask, points_under, selected_pixels
+from editing.selection import checked, edge_width, grown, lift_mask, points_under, selected_pixels, shown_mask
+from editing.volume_selection import Volume, checked_points
 from spatia_core import se3
-from spatia_core.arrays import Depth, Mask, Selection, read_only
+from spatia_core.arrays import Depth, Mask, Selection, nearest_false, read_only
 from spatia_core.camera import Camera
 from spatia_core.completion import MARGIN, complete_hole
 from spatia_core.depth_edges import stand_up
@@ -18,7 +19,7 @@ from spatia_core.errors import InvalidInput
 from spatia_core.fusion import lift
 from spatia_core.memory import PointLabels, Provenance, SpatialMemory
 from spatia_core.point_cloud import PointCloud
-from spatia_core.render import render
+from spatia_core.render import Rendering, render
 
 FARTHEST_MOVE = 20.0
 """Largest move, in median depths of the scene."""
@@ -39,6 +40,8 @@ class Edit:
     """Of a move: the thing stays on the surface it stands on; offset y then lifts it off."""
     solid: bool = True
     """Of a move: the thing is stood upright at its ground contact first, because its depth is an estimate."""
+    volume: Volume | None = None
+    """What was selected in space; then it counts, and the mask only says where the camera saw it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mask", read_only(self.mask, bool))
@@ -106,26 +109,19 @@ def smoothed(depth: Depth, mask: Mask, share: float = 0.006) -> Depth:
     return np.where(mask, inside / np.maximum(weight, 1e-6), depth).astype(np.float32)
 
 
-def clear(memory: SpatialMemory, camera: Camera, mask: Mask) -> Cleared:
-    """The memory without what the mask shows and the thing as points of its own.
+def clear(memory: SpatialMemory, camera: Camera, mask: Mask, volume: Volume | None = None) -> Cleared:
+    """The memory without what the mask shows, or what the volume holds, and the thing as points of its own.
 
     The mask is widened by its uncertain border, completed points behind it are taken away as well (they continued the
     thing or its edge), and the place is completed anew from what surrounds it.
     """
+    if volume is not None:
+        return _clear_volume(memory, camera, volume)
     seen = render(memory.cloud, camera)
     chosen = lift_mask(memory, camera, mask, seen)
     pixels = selected_pixels(checked(mask, camera), seen, camera)
     hole, wide = _padded(grown(mask, edge_width(camera)), camera)
-    wide_seen = render(memory.cloud, wide)
-    gone = chosen.copy()
-    shown = wide_seen.point_index[hole]
-    gone[shown[shown >= 0]] = True
-    gone |= copies_of(memory, gone) | completed_beside(memory, wide, hole)
-    hole |= gone[np.maximum(wide_seen.point_index, 0)] & wide_seen.coverage
-    left = memory.without(gone)
-    if not len(left):
-        raise InvalidInput("The selection covers everything that is known. Select one thing and keep its surroundings.")
-    completed = complete_hole(left, wide, hole)
+    completed = _vacated(memory, wide, render(memory.cloud, wide), hole, chosen)
     background = render(completed.cloud, camera)
     depth = np.where(np.isfinite(background.depth), background.depth, seen.depth)
     solid = smoothed(stand_up(np.where(pixels, seen.depth, depth), pixels), pixels)
@@ -134,6 +130,49 @@ def clear(memory: SpatialMemory, camera: Camera, mask: Mask) -> Cleared:
     solid_thing = lift(seen.rgb, solid, camera, pixels)
     ground = ground_under(pixels, depth, camera)
     return Cleared(completed, thing, solid_thing, labels, ground, -camera.c2w[:3, 1])
+
+
+def _vacated(memory: SpatialMemory, wide: Camera, seen: Rendering, hole: Mask, chosen: Selection) -> SpatialMemory:
+    """The memory without the chosen points and all that belonged to them; the hole in the view is completed anew."""
+    gone = chosen.copy()
+    shown = seen.point_index[hole]
+    gone[shown[shown >= 0]] = True
+    gone |= copies_of(memory, gone) | completed_beside(memory, wide, hole)
+    hole = hole | gone[np.maximum(seen.point_index, 0)] & seen.coverage
+    left = memory.without(gone)
+    if not len(left):
+        raise InvalidInput("The selection covers everything that is known. Select one thing and keep its surroundings.")
+    return complete_hole(left, wide, hole)
+
+
+def _clear_volume(memory: SpatialMemory, camera: Camera, volume: Volume) -> Cleared:
+    """The memory without what was selected in space, completed where the camera saw it.
+
+    Where the camera never saw it nothing is invented: filming completes what its path will see.
+    """
+    chosen = checked_points(volume.points(memory))
+    wide = camera.widened(MARGIN)
+    seen = render(memory.cloud, wide)
+    hole = grown(shown_mask(chosen, seen), edge_width(camera))
+    completed = _vacated(memory, wide, seen, hole, chosen)
+    thing, up = memory.cloud[chosen], -camera.c2w[:3, 1]
+    pixels = shown_mask(chosen, render(memory.cloud, camera))
+    if pixels.any():
+        ground = ground_under(pixels, _known(render(completed.cloud, camera).depth), camera)
+    else:
+        xyz = thing.xyz.astype(np.float64)
+        lowest = xyz[np.argmin(xyz @ up)]
+        ground = Ground(up, float(up @ lowest), lowest, guessed=True)
+    return Cleared(completed, thing, thing, memory.labels[chosen], ground, up)
+
+
+def _known(depth: Depth) -> Depth:
+    """The depth with its gaps closed by their nearest neighbours."""
+    gaps = ~np.isfinite(depth)
+    if gaps.all() or not gaps.any():
+        return depth
+    rows, columns = nearest_false(gaps)
+    return depth[rows, columns]
 
 
 def displacement(cleared: Cleared, edit: Edit, unit: float) -> se3.Vec3:
@@ -176,5 +215,5 @@ def offset_to_pixel(cleared: Cleared, camera: Camera, x: float, y: float, unit: 
 
 def apply(edit: Edit, memory: SpatialMemory, cleared: Cleared | None = None) -> SpatialMemory:
     """The memory after the edit; `cleared` spares the work when the same mask was cleared before."""
-    cleared = clear(memory, edit.camera, edit.mask) if cleared is None else cleared
+    cleared = clear(memory, edit.camera, edit.mask, edit.volume) if cleared is None else cleared
     return cleared.memory if edit.kind == "delete" else place(cleared, edit, memory.median_depth())

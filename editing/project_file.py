@@ -17,6 +17,7 @@ from editing.edit_log import EditLog
 from editing.operations import Edit
 from editing.session import Session
 from editing.state import Source, State
+from editing.volume_file import described, read_volume
 from spatia_core.backends.protocols import DepthPrediction
 from spatia_core.camera import Camera
 from spatia_core.errors import ProjectFormatError, SpatiaError
@@ -27,6 +28,9 @@ from spatia_core.memory import Keyframe, PointLabels, SpatialMemory
 from spatia_core.point_cloud import PointCloud
 
 FORMAT, VERSION = "spatia-session", 1
+IN_SPACE = 2
+"""Version of files whose edits were selected in space, which readers of VERSION would take for something else."""
+
 MAX_FILE = 600_000_000
 MAX_POINTS = 20_000_000
 MAX_EDITS = 1000
@@ -61,9 +65,10 @@ def _png(array: np.ndarray) -> bytes:
 def save_project(session: Session, file: PathLike) -> Path:
     """Writes everything needed to go on exactly here: photo, depth, both memories, edits. Clips are made again."""
     state, source = session.state, session.source
+    volumes = [None if e.volume is None else described(e.volume, _camera) for e in state.log]
     manifest = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": IN_SPACE if any(volumes) else VERSION,
         "name": source.name,
         "notes": list(source.notes),
         "photo_size": list(source.fit.photo_size),
@@ -80,8 +85,9 @@ def save_project(session: Session, file: PathLike) -> Path:
                 "offset": list(e.offset),
                 "on_ground": e.on_ground,
                 "solid": e.solid,
+                "volume": None if v is None else v[0],
             }
-            for e in state.log
+            for e, v in zip(state.log, volumes, strict=True)
         ],
         "keyframes": [_camera(k.camera) for k in state.memory.keyframes],
         "memories": {n: asdict(m.statistics()) for n, m in (("original", state.original), ("memory", state.memory))},
@@ -99,6 +105,8 @@ def save_project(session: Session, file: PathLike) -> Path:
         z.writestr("sky.png", _png(source.prediction.sky))
         for i, edit in enumerate(state.log):
             z.writestr(f"edits/{i}.png", _png(edit.mask))
+            for k, mask in enumerate((volumes[i] or ([], []))[1]):
+                z.writestr(f"edits/{i}-{k}.png", _png(mask))
         for i, view in enumerate(state.memory.keyframes):
             z.writestr(f"keyframes/{i}.png", _png(view.image))
             z.writestr(f"keyframes/{i}.npy", _npy(view.depth))
@@ -173,9 +181,9 @@ class _Archive:
             raise ProjectFormatError("The session file's description is not readable JSON.") from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise ProjectFormatError("This zip is not a Spatia session file.")
-        if document.get("version") != VERSION:
+        if document.get("version") not in (VERSION, IN_SPACE):
             raise ProjectFormatError(
-                f"The session file has version {document.get('version')!r}; this app reads version {VERSION}. "
+                f"The session file has version {document.get('version')!r}; this app reads {VERSION} and {IN_SPACE}. "
                 "Open it with the version of the app that saved it."
             )
         return document
@@ -196,6 +204,18 @@ def _read_memory(z: _Archive, name: str, n: int, keyframes: tuple[Keyframe, ...]
         return [z.array(f"{name}/{f}.npy", t, (n, k) if k else (n,)) for f, (t, k) in table.items()]
 
     return SpatialMemory(PointCloud(*fields(_CLOUD)), PointLabels(*fields(_LABELS)), keyframes, metric)
+
+
+def _read_edit(z: _Archive, i: int, e: dict[str, Any]) -> Edit:
+    if e["kind"] not in ("delete", "move"):
+        raise ProjectFormatError(f"The session file has an edit of unknown kind {e['kind']!r}.")
+    camera = _read_camera(e["camera"])
+    mask = z.picture(f"edits/{i}.png", (camera.width, camera.height), "1")
+    volume = None
+    if e.get("volume") is not None:
+        volume = read_volume(e["volume"], _read_camera, lambda k, size: z.picture(f"edits/{i}-{k}.png", size, "1"))
+    x, y, depth = (float(v) for v in e["offset"])
+    return Edit(e["kind"], camera, mask, (x, y, depth), bool(e["on_ground"]), bool(e["solid"]), volume)
 
 
 def _read_state(z: _Archive, m: dict[str, Any]) -> tuple[Source, State]:
@@ -219,14 +239,7 @@ def _read_state(z: _Archive, m: dict[str, Any]) -> tuple[Source, State]:
         depth_map = z.array(f"keyframes/{i}.npy", "<f4", (c.height, c.width))
         view_sky = z.picture(f"keyframes/{i}-sky.png", (c.width, c.height), "1")
         views.append(Keyframe(image, depth_map, c, np.zeros(depth_map.shape, bool), view_sky))
-    edits = []
-    for i, e in enumerate(m["edits"]):
-        if e["kind"] not in ("delete", "move"):
-            raise ProjectFormatError(f"The session file has an edit of unknown kind {e['kind']!r}.")
-        c = _read_camera(e["camera"])
-        mask = z.picture(f"edits/{i}.png", (c.width, c.height), "1")
-        x, y, depth_offset = (float(v) for v in e["offset"])
-        edits.append(Edit(e["kind"], c, mask, (x, y, depth_offset), bool(e["on_ground"]), bool(e["solid"])))
+    edits = [_read_edit(z, i, e) for i, e in enumerate(m["edits"])]
     counts = {n: int(m["memories"][n]["points"]) for n in ("original", "memory")}
     original, memory = (_read_memory(z, n, counts[n], tuple(views), depth.metric) for n in ("original", "memory"))
     return source, State(original, memory, camera, EditLog(tuple(edits)))

@@ -10,6 +10,7 @@ from editing.comparison import Comparison
 from editing.edit_log import EditLog
 from editing.filming import Footage, Shot
 from editing.selection import Combination, combine, grown
+from editing.volume_selection import Drawn, InView, Volume
 from spatia_core.arrays import Image, Mask, read_only
 from spatia_core.backends.protocols import DepthPrediction, Prompt, Segmentation
 from spatia_core.camera import Camera
@@ -86,16 +87,29 @@ class Picking:
     """Pixels by which the border is moved outwards."""
     drawn: Mask | None = None
     """A mask given as it is, in place of the segmenter's."""
+    solid: Volume | None = None
+    """What was selected in space; `drawn` shows where the camera sees it until more is clicked in the picture."""
+
+    @property
+    def _own(self) -> Mask | None:
+        if self.drawn is not None or self.candidates is None:
+            return self.drawn
+        return self.candidates.masks[min(self.choice, len(self.candidates.masks) - 1)]
+
+    def volume(self, camera: Camera) -> Volume | None:
+        """The selection in space; clicks in the picture, which `camera` took, count for what they show."""
+        own = self._own
+        if self.solid is not None and (self.drawn is not None or own is None):
+            return self.solid
+        if self.solid is not None and own is not None:
+            return self.solid.then(Drawn(InView(camera, grown(own, self.grow)), self.how))
+        mask = self.mask
+        return None if mask is None else Volume((Drawn(InView(camera, mask)),))
 
     @property
     def mask(self) -> Mask | None:
         """(h, w) what is selected, or None before the first click."""
-        if self.drawn is not None:
-            own: Mask | None = self.drawn
-        elif self.candidates is not None:
-            own = self.candidates.masks[min(self.choice, len(self.candidates.masks) - 1)]
-        else:
-            own = None
+        own = self._own
         if own is None:
             return self.base
         return combine(self.base, grown(own, self.grow), self.how)
@@ -113,7 +127,8 @@ class Picking:
     def asked(self, click: Click | None = None, box: tuple[float, float, float, float] | None = None) -> "Picking":
         """The picking with one more click or another box; the segmenter has to be asked again."""
         clicks = self.clicks if click is None else (*self.clicks, click)
-        return replace(self, clicks=clicks, box=self.box if box is None else box, drawn=None)
+        solid = None if self.how == "replace" else self.solid
+        return replace(self, clicks=clicks, box=self.box if box is None else box, drawn=None, solid=solid)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -1,0 +1,62 @@
+"""A selection worked out against a memory: where the photo's camera sees it, and its points."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from editing.selection import checked, lift_mask, shown_mask
+from editing.state import Picking, State
+from editing.volume_selection import Volume
+from spatia_core.arrays import Mask, Selection
+from spatia_core.errors import InvalidInput
+from spatia_core.memory import SpatialMemory
+from spatia_core.render import render
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Chosen:
+    """What a picking selects of a memory."""
+
+    picking: Picking
+    memory: SpatialMemory
+    mask: Mask
+    """(h, w) where the photo's camera sees it."""
+    volume: Volume | None = None
+    """Its steps where it was made in space, else None."""
+    points: Selection | None = None
+    """(n,) its points where it was made in space."""
+
+    def same_as(self, other: "Chosen") -> bool:
+        """True when both select the same of the same memory."""
+        if self.memory is not other.memory or (self.volume is None) != (other.volume is None):
+            return False
+        return (self.volume is None or self.picking is other.picking) and np.array_equal(self.mask, other.mask)
+
+
+def chosen(picking: Picking, state: State) -> Chosen:
+    """The selection of the present memory; its mask is empty where nothing is selected."""
+    camera, memory = state.camera, state.memory
+    if picking.solid is None:
+        mask = picking.mask
+        return Chosen(picking, memory, np.zeros((camera.height, camera.width), bool) if mask is None else mask)
+    volume = picking.volume(camera)
+    assert volume is not None
+    points = volume.points(memory)
+    return Chosen(picking, memory, shown_mask(points, render(memory.cloud, camera)), volume, points)
+
+
+def usable(found: Chosen, state: State) -> Chosen:
+    """The selection itself; raises InvalidInput for a mask that no edit can take."""
+    if found.volume is None:
+        checked(found.mask, state.camera)
+    return found
+
+
+def points_of(found: Chosen, state: State) -> Selection | None:
+    """(n,) the selected points, or None where nothing that can be used is selected."""
+    if found.points is not None:
+        return found.points
+    try:
+        return lift_mask(state.memory, state.camera, found.mask)
+    except InvalidInput:
+        return None
