@@ -89,7 +89,7 @@ def case(recording: Recording) -> str:
         return "round"
     if "dit" in parts and "latents" in given:
         return "denoiser"
-    if "vae" in parts:
+    if parts & {"vae", "encoder", "decoder", "model"} and "dit" not in parts:
         return "autoencoder"
     if any(name.startswith("sigmas") for name in expected):
         return "scheduler"
@@ -147,7 +147,8 @@ def compare_denoiser(recording: Recording) -> dict[str, float]:
     t = t.reshape(1, -1).expand(x.shape[0], -1) if t.ndim == 1 else t
     control = given.get("control") if c.get("control", True) else None
     text = recording.first("context", "text", "text_positive")
-    return {"velocity": gap(denoiser(recording)(x, t, text, control), recording.expected["velocity"])}
+    name = "velocity" if "velocity" in recording.expected else next(iter(recording.expected))
+    return {name: gap(denoiser(recording)(x, t, text, control), recording.expected[name])}
 
 
 def autoencoder(recording: Recording) -> Any:
@@ -208,13 +209,19 @@ def compare_round(recording: Recording) -> dict[str, float]:
     images = recording.first("references", "refs", "ref_images")
     refs = latents.encode_references(vae, images) if images is not None and len(images) else None
     seen = recording.first("history", "image", "first_frame", "input_image")
+    if seen is None or not len(seen):
+        seen = next((t for t in given.values() if t.dtype == torch.uint8 and t.ndim == 3), None)
     known = None if seen is None else latents.encode(vae, as_video(seen))
     projection, holes = recording.first("control", "control_video"), recording.first("score", "coverage", "score_video")
     control = None if projection is None and holes is None else latents.encode_control(vae, projection, holes)
+    control = control if recording.config.get("control", True) else None
     noise = given.get("noise")
     if noise is None:
         noise = sampler.draw_noise(tuple(recording.expected["latents"].shape), int(recording.number(20917, "seed")))
-    texts = [recording.first("text_positive", "context"), recording.first("text_negative")]
+    texts = [
+        recording.first("text_positive", "context", "text", "positive"),
+        recording.first("text_negative", "negative"),
+    ]
     wanted, unwanted = (lambda x, t, text=text: velocity(x, t, text, control) for text in texts)
     scheduler = sampler.make_scheduler(
         recording.solver, int(recording.number(40, "steps")), recording.number(5.0, "shift")
@@ -245,7 +252,9 @@ def compare_scheduler(recording: Recording) -> dict[str, float]:
         gaps[name] = gap(scheduler.sigmas[: len(wanted)], wanted)
         times = expected.get(f"timesteps{ending}")
         if times is not None:
-            gaps[f"timesteps{ending}"] = gap(scheduler.timesteps, times)
+            # whole numbers must be equal; others are counted as shares of the training's thousand steps
+            whole = not times.is_floating_point()
+            gaps[f"timesteps{ending}"] = gap(scheduler.timesteps, times) / (1 if whole else 1000)
         if f"x{ending}" in expected:
             x = recording.given[f"x{ending}"]
             for i, t in enumerate(scheduler.timesteps):

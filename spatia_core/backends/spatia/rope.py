@@ -37,18 +37,23 @@ class SpatiaRotaryPosEmbed(nn.Module):
             (torch.arange(refs) - refs, torch.arange(rows) + rows),
             (torch.arange(frames - refs), torch.arange(rows)),
         ]
-        grids = []
+        cosines, sines = [], []
         for time, height in parts:
             axes = (time, height, torch.arange(columns))
             size = [len(axis) for axis in axes]
-            grid = [
-                angles(axis, dim).view(*(len(axis) if i == k else 1 for i in range(3)), dim // 2).expand(*size, -1)
-                for k, (axis, dim) in enumerate(zip(axes, self.dims, strict=True))
-            ]
-            grids.append(torch.cat(grid, -1).flatten(0, 2))
-        turned = torch.cat(grids).repeat_interleave(2, -1)[None, :, None]
-        device = hidden_states.device
-        return turned.cos().float().to(device), turned.sin().float().to(device)
+            for whole, function in ((cosines, torch.cos), (sines, torch.sin)):
+                # short tables travel to the device, the grid is spread out there
+                tables = [
+                    function(angles(a, d)).float().repeat_interleave(2, -1)
+                    for a, d in zip(axes, self.dims, strict=True)
+                ]
+                grid = [
+                    table.to(hidden_states.device).view(*(size[i] if i == k else 1 for i in range(3)), dim)
+                    for k, (table, dim) in enumerate(zip(tables, self.dims, strict=True))
+                ]
+                spread = [table.expand(*size, dim) for table, dim in zip(grid, self.dims, strict=True)]
+                whole.append(torch.cat(spread, -1).flatten(0, 2))
+        return torch.cat(cosines)[None, :, None], torch.cat(sines)[None, :, None]
 
 
 class ExactTimesteps(nn.Module):
@@ -61,7 +66,8 @@ class ExactTimesteps(nn.Module):
     def forward(self, timesteps: torch.Tensor) -> torch.Tensor:
         """(n, channels) float32 on the timesteps' device."""
         half = self.num_channels // 2
-        # float64 is unknown to some accelerators, and the list is short
-        frequencies = torch.exp(-math.log(THETA) * torch.arange(half, dtype=torch.float64) / half)
-        phase = timesteps.detach().cpu().to(torch.float64)[:, None] * frequencies
+        # float64 is unknown to one kind of accelerator; the list is short, so it goes to the CPU and back
+        place = torch.device("cpu") if timesteps.device.type == "mps" else timesteps.device
+        frequencies = torch.exp(-math.log(THETA) * torch.arange(half, dtype=torch.float64, device=place) / half)
+        phase = timesteps.detach().to(place).to(torch.float64)[:, None] * frequencies
         return torch.cat([phase.cos(), phase.sin()], -1).float().to(timesteps.device)
