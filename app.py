@@ -16,8 +16,9 @@ import gradio as gr
 from editing.panels import parts, pictures
 from editing.panels.api import add_endpoints
 from editing.panels.desk import Studio
+from editing.panels.downloads import DOWNLOADS
 from editing.panels.handlers import EXAMPLES, Handlers
-from editing.panels.page import DOWNLOADS, Page
+from editing.panels.page import Page
 from editing.panels.steps import compare_step, film_step, head
 from editing.panels.theme import studio_theme
 from editing.tools import Choice, parse_options

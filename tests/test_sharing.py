@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from editing.filming import Shot
+from editing.panels.downloads import DOWNLOADS, saved
 from editing.sharing import AI_EDITED, BUDGET, caption, pack, page, pictures, provenance, write_pack, write_page
 from editing.sharing.marks import jpeg, webp
 from editing.sharing.provenance import SOURCE_TYPE, VERSION
@@ -287,3 +288,20 @@ def test_pictures_say_what_they_are_in_any_language():
         assert "Möwe &amp; &lt;Ei&gt;" in shown.info["xmp"].decode()
     with Image.open(io.BytesIO(webp([Image.fromarray(picture)] * 2, 8, "x"))) as shown:
         assert shown.getexif()[0x0131].startswith("Spatia Studio")
+
+
+@pytest.mark.parametrize("name", DOWNLOADS)
+def test_every_download_of_the_page_is_written_into_the_session_s_folder(session, name):
+    file = saved(session, name)
+    assert file.parent == session.folder
+    assert file.stat().st_size > 100
+
+
+def test_a_data_set_never_shows_what_was_taken_away_since(tmp_path):
+    made = make_session(tmp_path / "made")
+    made.generate(Shot("pan-left", frames=2))
+    saved(made, "dataset")
+    made.click(*centre_of_thing())
+    made.delete()
+    with pytest.raises(InvalidInput, match="Press Regenerate"):
+        saved(made, "dataset")

@@ -11,8 +11,8 @@ import gradio as gr
 from editing import views
 from editing.opening import Opening
 from editing.panels.desk import Desk, Studio
-from editing.panels.handlers import log, saved, shot_of
-from editing.panels.page import DOWNLOADS
+from editing.panels.downloads import DOWNLOADS, saved
+from editing.panels.handlers import log, shot_of
 from editing.session import Session
 from spatia_core.backends.protocols import silent
 from spatia_core.camera_path import PATH_NAMES

@@ -8,10 +8,34 @@ from editing.project_file import save_project
 from editing.session import Session
 from editing.sharing import write_pack, write_page
 from spatia_core.backends.protocols import Progress, silent
+from spatia_core.errors import InvalidInput
+from spatia_core.frames import Frame
+from spatia_core.io.exports import EXPORTS
+
+OTHER_FORMS = {
+    "glb": "Points (.glb)",
+    "gaussians": "3D Gaussians (.ply)",
+    "splat": "Splats (.splat)",
+    "dataset": "COLMAP and nerfstudio (.zip)",
+}
+"""The memory, as other programs read it; see spatia_core.io.exports."""
+
+DOWNLOADS = {
+    "clip": "Clip (.mp4)",
+    "pair": "Before and after (.mp4)",
+    "pack": "Share pack (.zip)",
+    "page": "Share page (.html)",
+    "memory": "Memory (.ply)",
+    "session": "Session (.spatia)",
+} | OTHER_FORMS
+"""What can be taken home, and what its button says."""
+
+MOST_VIEWS = 120
+"""Pictures in a data set; of a longer clip every n-th is written."""
 
 
 def saved(session: Session, what: str, progress: Progress = silent) -> Path:
-    """One of the downloads (see editing.panels.page.DOWNLOADS), written into the session's folder."""
+    """One of the downloads, written into the session's folder."""
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(session.source.name).stem)[:60] or "photo"
     if what == "clip":
         return views.newest(session).file
@@ -21,6 +45,17 @@ def saved(session: Session, what: str, progress: Progress = silent) -> Path:
         return write_pack(session, session.folder / f"{stem}-share.zip", datetime.now(UTC), progress)
     if what == "page":
         return write_page(session, session.folder / f"{stem}-before-after.html", datetime.now(UTC))
-    if what == "memory":
-        return views.export_memory(session, session.folder / f"{stem}-memory.ply")
+    if what == "memory" or what in OTHER_FORMS:
+        ending, write = EXPORTS["ply" if what == "memory" else what]
+        file = session.folder / f"{stem}-memory{ending}"
+        write(file, session.state.memory, _frames(session) if what == "dataset" else ())
+        return file
     return save_project(session, session.folder / f"{stem}.spatia")
+
+
+def _frames(session: Session) -> tuple[Frame, ...]:
+    """Pictures of the newest clip: they show the memory as it is now."""
+    take = session.state.after or session.state.before
+    if take is None or take.edits != len(session.state.log):
+        raise InvalidInput("The clip does not show your last change yet. Press Regenerate first.")
+    return tuple(take.clip)[:: -(-len(take.clip) // MOST_VIEWS)]

@@ -8,12 +8,10 @@ import gradio as gr
 
 from editing.panels import pictures
 from editing.panels.desk import Desk
+from editing.panels.downloads import OTHER_FORMS
 from spatia_core.camera_path import PATH_DESCRIPTIONS
 
 Updates = dict[Any, Any]
-
-DOWNLOADS = ("clip", "pair", "pack", "page", "memory", "session")
-"""What can be taken home; each has its button save_...."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +56,12 @@ class Page:
     save_pair: gr.Button
     save_pack: gr.Button
     save_page: gr.Button
-    save_memory: gr.Button
     save_session: gr.Button
+    save_memory: gr.Button
+    save_glb: gr.Button
+    save_gaussians: gr.Button
+    save_splat: gr.Button
+    save_dataset: gr.Button
     # dock
     message: gr.HTML
     undo: gr.Button
@@ -111,8 +113,8 @@ class Page:
                 self.regenerate: gr.update(interactive=True),
                 self.save_clip: gr.update(interactive=state.before is not None),
                 **{b: gr.update(interactive=state.after is not None) for b in self.sharing},
-                self.save_memory: gr.update(interactive=True),
                 self.save_session: gr.update(interactive=True),
+                **{getattr(self, f"save_{form}"): gr.update(interactive=True) for form in ("memory", *OTHER_FORMS)},
             }
         )
 

@@ -6,6 +6,7 @@ import gradio as gr
 
 from editing.filming import Shot
 from editing.panels import parts
+from editing.panels.downloads import DOWNLOADS, OTHER_FORMS
 from editing.panels.page import path_sentence
 from editing.session import MAX_FRAMES
 from spatia_core.camera_path import BASE_NAMES
@@ -48,15 +49,13 @@ def compare_step() -> dict[str, Any]:
     result = parts.player("Your clip appears here, and the edited one beside it.", elem_id="result")
     trust = gr.HTML("", elem_id="trust")
     with gr.Row(elem_classes="buttons"):
-        made = {
-            f"save_{what}": gr.Button(label, interactive=False, elem_id=f"save-{what}")
-            for what, label in (
-                ("clip", "Clip (.mp4)"),
-                ("pair", "Before and after (.mp4)"),
-                ("pack", "Share pack (.zip)"),
-                ("page", "Share page (.html)"),
-                ("memory", "Memory (.ply)"),
-                ("session", "Session (.spatia)"),
-            )
-        }
+        made = {f"save_{n}": _save(n) for n in DOWNLOADS if n not in OTHER_FORMS}
+    with gr.Accordion("The memory for other programs", open=False, elem_id="forms"):
+        gr.HTML('<p class="how">Blender and browsers open .glb, splat viewers .ply and .splat, trainers the .zip.</p>')
+        with gr.Row(elem_classes="buttons"):
+            made |= {f"save_{n}": _save(n) for n in OTHER_FORMS}
     return made | {"result": result, "trust": trust}
+
+
+def _save(name: str) -> gr.Button:
+    return gr.Button(DOWNLOADS[name], interactive=False, elem_id=f"save-{name}")
