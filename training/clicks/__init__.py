@@ -1,0 +1,1 @@
+"""Training of the click segmenter: `python -m training.clicks --help`."""

@@ -1,0 +1,1 @@
+"""Training of the depth network: `python -m training.depth --help`."""
