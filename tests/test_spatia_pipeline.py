@@ -122,7 +122,11 @@ def test_a_film_is_joined_without_the_repeated_history(pipe):
     rounds = [torch.full((1, 1, n, 1, 1), float(n)) for n in (31, 21, 21)]
     film = lat.joined(rounds)
     assert film.shape[2] == 31 + 18 + 18
-    assert lat.decode(pipe.vae, torch.randn(1, 48, 3, 2, 4)).shape == (1, 3, 9, H, W)
+    settings = replace(QUICK, decode=False)
+    made = [pipe("a room", first(), settings), pipe("a room", later(), replace(settings, round_index=1))]
+    film_frames = pipe.decode_film([m.latents for m in made], history=2)
+    assert film_frames.shape == (F + F - 5, H, W, 3)
+    np.testing.assert_array_equal(film_frames[:F], lat.to_frames(lat.decode(pipe.vae, made[0].latents)))
 
 
 def test_pixels_survive_the_way_to_a_video_and_back():

@@ -2,7 +2,7 @@
 
 import html
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,26 +167,50 @@ class SpatiaPipeline(DiffusionPipeline):
         and pictures that do not fit together.
         """
         settings = settings or RoundSettings()
-        frames, height, width = checked(inputs, settings)
+        size = checked(inputs, settings)
         embeds = prompt if isinstance(prompt, PromptEmbeds) else self._embeds(prompt, settings)
         if self.lora is not None:
             self.lora.enabled = settings.round_index > 0 if settings.lora is None else settings.lora
+        try:
+            latents = self._sampled(embeds, inputs, settings, size, on_step or (lambda done, steps: None))
+            frames = lat.to_frames(lat.decode(self.vae, latents, self._execution_device)) if settings.decode else None
+        finally:
+            self.maybe_free_model_hooks()  # also when it was cancelled: offloaded parts leave the card
+        given = 0 if inputs.history is None else len(inputs.history)
+        return RoundOutput(latents.float(), frames, given + int(inputs.first_frame is not None))
+
+    @torch.no_grad()
+    def decode_film(self, rounds: Sequence[torch.Tensor], history: int = 3) -> np.ndarray:
+        """(t, h, w, 3) uint8: all rounds' latents decoded as one film, later rounds without their history.
+
+        `history` counts latent frames: 3 for 9 frames. Frames differ a little from those decoded round by round.
+        """
+        try:
+            return lat.to_frames(lat.decode(self.vae, lat.joined(rounds, history), self._execution_device))
+        finally:
+            self.maybe_free_model_hooks()
+
+    def _sampled(
+        self,
+        embeds: PromptEmbeds,
+        inputs: RoundInputs,
+        settings: RoundSettings,
+        size: tuple[int, int, int],
+        on_step: OnStep,
+    ) -> torch.Tensor:
         device = self._execution_device
         known, references, control = self._encoded(inputs)
+        frames, height, width = size
         ratio = self.vae.config["scale_factor_spatial"]
         shape = (1, self.vae.config["z_dim"], lat.latent_frames(frames), height // ratio, width // ratio)
         seed = sampler.round_seed(settings.seed, settings.round_index, settings.reuse_noise)
         noise = sampler.draw_noise(shape, seed).to(device, settings.latents_dtype)
-        latents = sampler.sample(
+        return sampler.sample(
             self._denoiser(embeds, control, settings, 0 if references is None else references.shape[2]),
             sampler.Start(noise, known, references),
             sampler.make_scheduler(settings.solver, settings.steps, settings.shift, device),
-            on_step or (lambda done, steps: None),
+            on_step,
         )
-        shown = lat.to_frames(lat.decode(self.vae, latents, device)) if settings.decode else None
-        given = 0 if inputs.history is None else len(inputs.history)
-        self.maybe_free_model_hooks()
-        return RoundOutput(latents.float(), shown, given + int(inputs.first_frame is not None))
 
     def _embeds(self, prompt: str, settings: RoundSettings) -> PromptEmbeds:
         return self.encode_prompt(prompt, NEGATIVE_PROMPT if settings.guidance != 1 else None)

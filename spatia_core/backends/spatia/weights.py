@@ -162,15 +162,14 @@ def assemble(
         matched(weights, {n: s for n, s in shapes.items() if is_control(n) == part}, source)
         for weights, part, source in ((base, False, sources[0]), (control, True, sources[1]))
     ]
-    weights = {n: _cast(n, tensor, dtype) for part in parts for n, tensor in part.items()}
+    weights = {n: t if dtype is None else t.to(cast_dtype(n, dtype)) for part in parts for n, t in part.items()}
     model.load_state_dict(weights, strict=True, assign=True)
     return model.requires_grad_(False).eval()
 
 
-def _cast(name: str, tensor: torch.Tensor, dtype: torch.dtype | None) -> torch.Tensor:
-    if dtype is None:
-        return tensor
-    return tensor.to(torch.float32 if set(name.split(".")) & set(_KEPT_FLOAT32) else dtype)
+def cast_dtype(name: str, dtype: torch.dtype) -> torch.dtype:
+    """What a weight is kept in when the model is loaded as `dtype`."""
+    return torch.float32 if set(name.split(".")) & set(_KEPT_FLOAT32) else dtype
 
 
 def spatia_config(base_config: Mapping[str, Any], control: Weights) -> dict[str, Any]:
