@@ -1,9 +1,9 @@
 """Out and back: does the memory still show the first view when the camera returns, and does a revisit change it?
 
 `python -m benchmarks.closed_loop [FOLDER] [--frames N] [--size WxH] [--tracker NAME]`. Every photo of the folder (the
-shipped ones without it) and a few analytic rooms with exact depth are filmed in 2, 4 and 6 turns: half of them lead
-away from the photo, each twice as far as usual from the last, the other half lead back. PSNR_C and SSIM_C compare the
-last frame with the photo itself (Spatia, table 3; its own figures there: 19.38, 18.23, 18.04 dB).
+shipped ones without it) and one procedural world of every kind, with its exact depth, are filmed in 2, 4 and 6 turns:
+half of them lead away from the photo, each twice as far as usual from the last, the other half lead back. PSNR_C and
+SSIM_C compare the last frame with the photo itself (Spatia, table 3; its own figures: 19.38, 18.23, 18.04 dB).
 
 `revisit_growth` is the largest share of points that the way back added; `update_time_ratio` compares the time that
 tracking and fusion take in the last of six turns with the first (median over scenes).
@@ -37,10 +37,12 @@ from spatia_core.camera_path import SceneScale, make_path
 from spatia_core.frames import Clip, DepthMap
 from spatia_core.memory import SpatialMemory
 from spatia_core.pipeline import Backends, Request, run_turn, start_memory
-from tests.scenes import make_scene
+from training.worlds import KINDS, make_world
 
 TURNS = (2, 4, 6)
-ROOMS = 3
+SEED = 100
+FAR = 1.5
+"""Where the sky of a world is put, in depths of its farthest thing."""
 PATHS = ("orbit-left", "truck-right", "dolly-in", "spiral")
 EXAMPLES = Path(__file__).parents[1] / "assets" / "examples"
 
@@ -65,11 +67,11 @@ def scenes(folder: Path, size: tuple[int, int], depth: DepthEstimator) -> Iterat
     for photo in sorted(p for p in folder.iterdir() if p.suffix.lower() in {".jpg", ".jpeg", ".png"}):
         source = open_source(Opening(photo, size=size), depth)
         yield photo.stem, source.image, source.prediction
-    for seed in range(ROOMS):
-        camera = Camera.from_fov(*size, np.deg2rad(60))
-        view = make_scene(100 + seed).render(camera)
-        sky = np.zeros(view.depth.shape, bool)
-        yield f"room-{seed}", view.image, DepthPrediction(DepthMap(view.depth, "given"), camera.K, sky)
+    for kind in KINDS:
+        world = make_world(kind, seed=SEED)
+        seen = world.render(world.camera(*size))
+        known = seen.known_depth(far=FAR * float(np.max(seen.depth[~seen.sky], initial=1.0)))
+        yield f"world: {kind}", seen.rgb, DepthPrediction(DepthMap(known, "given"), seen.K, seen.sky)
 
 
 def turns_of(memory: SpatialMemory, name: str, turns: int, frames: int) -> list[Sequence[Camera]]:
