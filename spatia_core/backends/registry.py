@@ -33,6 +33,18 @@ _TABLE: dict[Kind, dict[str, Entry]] = {
             ("torch", "cv2"),
             "our own 1.6 M network: layout-grade depth in a blink, no download",
         ),
+        "depth-anything": Entry(
+            "spatia_core.backends.depth_hub:DepthAnything",
+            ("torch", "transformers", "cv2"),
+            "Depth Anything V2 small: sharp relative depth, 0.1 GB of weights (Apache-2.0)",
+            downloads=True,
+        ),
+        "map-anything": Entry(
+            "spatia_core.backends.depth_map_anything:MapAnythingDepth",
+            ("torch", "mapanything", "cv2"),
+            "MapAnything: metric depth of one photo or many, 2.3 GB of weights (Apache-2.0), best with a GPU",
+            downloads=True,
+        ),
     },
     "segmenter": {
         "hybrid": Entry(
