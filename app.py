@@ -13,12 +13,13 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 
 import gradio as gr
 
-from editing.panels import parts, pictures
+from editing.panels import parts, pictures, viewport
 from editing.panels.api import add_endpoints
 from editing.panels.desk import Studio
 from editing.panels.downloads import DOWNLOADS
-from editing.panels.handlers import EXAMPLES, Handlers
+from editing.panels.handlers import EXAMPLES
 from editing.panels.page import Page
+from editing.panels.space import SpaceHandlers
 from editing.panels.steps import compare_step, film_step, head
 from editing.panels.theme import studio_theme
 from editing.tools import Choice, parse_options
@@ -135,6 +136,9 @@ def build(studio: Studio) -> gr.Blocks:
             with gr.Column(scale=4, min_width=260):
                 made |= select_step() | change_step()
         with gr.Column(elem_classes="card"):
+            gr.HTML(viewport.HEADING)
+            made["viewport"] = viewport.viewport(studio.root, elem_id="viewport")
+        with gr.Column(elem_classes="card"):
             made |= film_step()
         with gr.Column(elem_classes="card"):
             made |= compare_step()
@@ -142,11 +146,11 @@ def build(studio: Studio) -> gr.Blocks:
         opening = [made.pop(f"_{name}") for name in ("depth", "lens", "size")]
         page = Page(desk=desk, stage=stage, **made)
         add_endpoints(studio, desk)  # first: who comes first has the name
-        wire(page, Handlers(studio, page), opening)
+        wire(page, SpaceHandlers(studio, page), opening)
     return blocks
 
 
-def wire(page: Page, h: Handlers, opening: Sequence[Any]) -> None:
+def wire(page: Page, h: SpaceHandlers, opening: Sequence[Any]) -> None:
     """Which event calls which handler."""
     hidden: dict[str, Any] = {"outputs": page.outputs, "api_visibility": "private"}
     work: dict[str, Any] = {
@@ -166,6 +170,10 @@ def wire(page: Page, h: Handlers, opening: Sequence[Any]) -> None:
     page.stage.aim(h.aim, page.desk, **work)
     page.stage.drag(h.drag, page.desk, **newest)
     page.stage.drop(h.drop, page.desk, **newest)
+    page.viewport.ask(h.ask, page.desk, **newest)
+    page.viewport.pick(h.pick, page.desk, **each)
+    page.viewport.aim(h.aim, page.desk, **work)
+    page.viewport.place(h.place, page.desk, **newest)
     page.candidates.pick(h.choose, page.desk, **each)
     page.grow.release(h.grow, [page.desk, page.grow], **newest)
     for name in ("take_back", "start_over", "join", "cut", "overlap", "undo", "redo"):
@@ -231,7 +239,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             allowed_paths=[folder],
             max_file_size=MAX_UPLOAD,
             theme=studio_theme(),
-            css_paths=[parts.WEB / "app.css", parts.WEB / "player.css"],
+            css_paths=[parts.WEB / f"{sheet}.css" for sheet in ("app", "player", "viewport")],
             footer_links=["api", "gradio"],
             ssr_mode=False,
         )

@@ -6,8 +6,10 @@ import numpy as np
 
 from editing.selection import checked, lift_mask, shown_mask
 from editing.state import Picking, State
-from editing.volume_selection import Volume
+from editing.volume_selection import InView, Volume
 from spatia_core.arrays import Mask, Selection
+from spatia_core.backends.protocols import Prompt, Segmenter
+from spatia_core.camera import Camera
 from spatia_core.errors import InvalidInput
 from spatia_core.memory import SpatialMemory
 from spatia_core.render import render
@@ -60,3 +62,21 @@ def points_of(found: Chosen, state: State) -> Selection | None:
         return lift_mask(state.memory, state.camera, found.mask)
     except InvalidInput:
         return None
+
+
+LARGEST_ASKED = 832
+"""Longer side of a view that the segmenter is shown, pixels."""
+
+
+def thing_in_view(segmenter: Segmenter, memory: SpatialMemory, camera: Camera, x: float, y: float) -> InView:
+    """What the segmenter finds at pixel (x, y) of what a view shows of the memory."""
+    share = min(1.0, LARGEST_ASKED / max(camera.width, camera.height))
+    view = camera.resized(max(8, round(share * camera.width)), max(8, round(share * camera.height)))
+    seen = render(memory.cloud, view)
+    at = np.array([[x * view.width / camera.width, y * view.height / camera.height]])
+    inside = (at >= 0).all() and (at < [view.width, view.height]).all()
+    if not inside or not seen.coverage[int(at[0, 1]), int(at[0, 0])]:
+        raise InvalidInput("There is nothing under the pointer. Click on a part of the scene.")
+    prompt = Prompt(at, np.array([True])).checked_for(view.height, view.width)
+    found = segmenter.segment(segmenter.embed(seen.rgb), prompt)
+    return InView(view, found.masks[0] & seen.coverage)

@@ -17,7 +17,7 @@ from editing.filming import Footage, Shot, film, fingerprint, rounds_of
 from editing.history import History
 from editing.journal import Journal
 from editing.opening import Opening, open_source
-from editing.operations import Cleared, Edit, clear, completed_beside, offset_to_pixel, place
+from editing.operations import Cleared, Edit, clear, completed_beside, displacement, offset_to_pixel, place
 from editing.selection import Combination, checked
 from editing.state import Click, Picking, Source, State, Take, frozen_clip
 from editing.volume_selection import Step, Volume
@@ -31,6 +31,7 @@ from spatia_core.io.video import write_mp4
 from spatia_core.memory import SpatialMemory
 from spatia_core.pipeline import Backends, start_memory
 from spatia_core.render import render
+from spatia_core.se3 import Vec3
 
 MAX_FRAMES = 481
 """Longest clip, frames: 20 seconds."""
@@ -181,6 +182,12 @@ class Session:
         """(n,) the points of the present selection, or None without one."""
         return points_of(self._found(), self.state)
 
+    @property
+    def selects_in_space(self) -> bool:
+        """True when some point is selected in space, seen by the photo's camera or not."""
+        found = self._found()
+        return found.points is not None and bool(found.points.any())
+
     def _found(self) -> Chosen:
         kept = self._chosen
         if kept is None or kept.picking is not self.picking or kept.memory is not self.state.memory:
@@ -241,6 +248,15 @@ class Session:
     def offset_to(self, x: float, y: float) -> tuple[float, float, float]:
         """The move that brings the selection's ground contact under working pixel (x, y)."""
         return offset_to_pixel(self.cleared(), self.state.camera, x, y, self.unit)
+
+    def displacement(self, offset: tuple[float, float, float], on_ground: bool = True) -> Vec3:
+        """(3,) where a move takes the selection, world frame."""
+        return displacement(self.cleared(), self._moving(offset, on_ground), self.unit)
+
+    def along_camera(self, world: tuple[float, float, float], on_ground: bool = True) -> tuple[float, float, float]:
+        """A move along the world's axes as one along the photo's camera's; on the ground it does not sink."""
+        x, y, z = self.state.camera.w2c[:3, :3] @ np.array(world)
+        return float(x), float(min(y, 0.0) if on_ground else y), float(z)
 
     def _moving(self, offset: tuple[float, float, float], on_ground: bool) -> Edit:
         found = self._selected()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from editing.filming import Shot
 from editing.opening import Opening
+from editing.panels.viewport import Window
 from editing.project_file import open_project
 from editing.session import Session
 from editing.state import Source, State
@@ -101,6 +102,8 @@ class Desk:
         """A trajectory file in place of a named camera move."""
         self.pictures: tuple[tuple[SpatialMemory, str], ...] = ()
         """The last memories shown and the addresses of their pictures, so that each is written once."""
+        self.window = Window()
+        """What the 3D view was given."""
         self._session: Session | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -188,7 +191,7 @@ class Desk:
                 raise
             old, self._session = self._session, new
             self.forget_move()
-            self.pictures, self.trajectory = (), None
+            self.pictures, self.trajectory, self.window = (), None, Window()
             if old is not None:
                 old.close()
             if self._left:

@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from editing.panels import pictures
+from editing.panels import pictures, viewport
 from editing.panels.desk import Desk
 from editing.panels.downloads import OTHER_FORMS
 from spatia_core.camera_path import PATH_DESCRIPTIONS
@@ -26,6 +26,7 @@ class Page:
     first: gr.HTML
     # 2 select
     stage: gr.HTML
+    viewport: gr.HTML
     candidates: gr.HTML
     grow: gr.Slider
     take_back: gr.Button
@@ -125,13 +126,15 @@ class Page:
     def _selecting(self, desk: Desk) -> Updates:
         picking = desk.session.picking
         stage = pictures.stage(desk)
-        some = stage is not None and stage["mask"] is not None
-        touched = bool(picking.clicks or picking.box or picking.base is not None)
+        some = (stage is not None and stage["mask"] is not None) or desk.session.selects_in_space
+        in_space = picking.solid is not None and picking.drawn is not None
+        touched = bool(picking.clicks or picking.box or picking.base is not None or in_space)
         x, y, z = desk.offset
         return {
             self.stage: stage,
             self.candidates: pictures.candidates(desk.session),
-            self.grow: gr.update(value=picking.grow, interactive=some),
+            self.viewport: viewport.value(desk.session, desk.window, desk.offset, desk.on_ground),
+            self.grow: gr.update(value=picking.grow, interactive=some and not in_space),
             self.take_back: gr.update(interactive=touched),
             self.start_over: gr.update(interactive=touched),
             **{b: gr.update(interactive=some) for b in (self.join, self.cut, self.overlap, self.delete)},

@@ -1,0 +1,81 @@
+"""What happens when something in the 3D view is drawn, clicked or dragged."""
+
+from typing import Any
+
+import gradio as gr
+
+from editing.chosen import thing_in_view
+from editing.panels import viewport
+from editing.panels.desk import Desk
+from editing.panels.handlers import Handlers
+from editing.panels.page import Updates
+from editing.session import Session
+from editing.viewport import fields_of, numbers, read_camera, read_step
+from editing.volume_selection import Drawn, InView, Step
+from spatia_core.errors import SpatiaError
+
+
+class SpaceHandlers(Handlers):
+    """The page's events with those of the 3D view."""
+
+    def ask(self, desk: Desk | None) -> Updates:
+        """The view has come into sight and wants the points."""
+        try:
+            if desk is None or not desk.ready:
+                return {self.page.viewport: gr.skip()}
+            with desk.quick(wait=20.0) as session:
+                desk.window.write(session.state.memory, session.folder)
+                return {self.page.viewport: viewport.value(session, desk.window, desk.offset, desk.on_ground)}
+        except SpatiaError:  # it asks again after the work under way
+            return {self.page.viewport: gr.skip()}
+        except Exception as e:
+            return {self.page.message: self._wrong(e)}
+
+    def pick(self, desk: Desk | None, event: gr.EventData) -> Updates:
+        """A shape was drawn, or the selection changed as a whole."""
+
+        def work(session: Session) -> str:
+            assert desk is not None
+            step = self._step_of(session, event._data)
+            points = session.select_in_space(step)
+            desk.forget_move()
+            return counted(session, step, int(points.sum()))
+
+        return self._quick(desk, work)
+
+    def _step_of(self, session: Session, data: Any) -> Step:
+        data, memory = fields_of(data), session.state.memory
+        if data.get("kind") != "click":
+            return read_step(data, memory)
+        camera = read_camera(data.get("camera"))
+        x, y = numbers(data.get("at"), "the place", 2, 1e5)
+        # what else the message says is read as for a shape
+        how = read_step({**data, "kind": "everything"}, memory)
+        assert isinstance(how, Drawn)
+        return Drawn(thing_in_view(session.tools.segmenter, memory, camera, x, y), how.how)
+
+    def place(self, desk: Desk | None, event: gr.EventData) -> Updates:
+        """The gizmo was let go: the same preview and numbers as for any other move."""
+
+        def work(session: Session) -> str:
+            assert desk is not None
+            x, y, z = numbers(fields_of(event._data).get("offset"), "the move", 3, 1e3)
+            desk.target = None
+            self._try_move(desk, session, session.along_camera((x, y, z), desk.on_ground))
+            return "This is how it would look. Press Move it here to keep it, or drag on."
+
+        return self._quick(desk, work)
+
+
+def counted(session: Session, step: Step, count: int) -> str:
+    """What is selected now, by the name of how it was selected."""
+    if not count:
+        return "Nothing is selected."
+    said = f"{count:,} points are selected"
+    shape = step.shape if isinstance(step, Drawn) else None
+    if not isinstance(shape, InView) or (isinstance(step, Drawn) and step.how != "replace"):
+        return f"{said}. Refine it, or go on to step 3."
+    other = int(InView(shape.camera, shape.mask, not shape.through).points(session.state.memory).sum())
+    if shape.through:
+        return f"Through: {said}; {other:,} of them are seen from here."
+    return f"Only what you see: {said}; through, it would be {other:,}."
