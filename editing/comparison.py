@@ -22,6 +22,17 @@ BORDER = 3
 
 
 @dataclass(frozen=True, slots=True)
+class FrameComparison:
+    """The same for one frame."""
+
+    outside_psnr: float
+    """dB; 100 = identical."""
+    residue: float | None
+    """None where nothing of the removed thing can be told from what lies behind it."""
+    edited_share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
     """How well an edit kept to itself and how much of the thing is left."""
 
@@ -31,6 +42,8 @@ class Comparison:
     """Share of pixels where the removed thing still shows (see metrics.residue); None when nothing was removed."""
     edited_share: float
     """Share of all pixels that the edit touched."""
+    frames: tuple[FrameComparison, ...] = ()
+    """Frame by frame."""
 
 
 def _fingerprints(points: Points) -> np.ndarray:
@@ -67,6 +80,16 @@ class _Tally:
     telling: int
     left: int
     edited: int
+    pixels: int
+
+    @property
+    def comparison(self) -> FrameComparison:
+        """The sums as shares."""
+        return FrameComparison(
+            outside_psnr=metrics.psnr_of(self.error / max(3 * self.outside, 1)),
+            residue=self.left / self.telling if self.telling else None,
+            edited_share=self.edited / self.pixels,
+        )
 
 
 def _tally(
@@ -81,7 +104,7 @@ def _tally(
     error = cv2.norm(difference, cv2.NORM_L2SQR, outside)
     telling = removed & (cv2.absdiff(a.image, background).max(2) > metrics.VISIBLE_CHANGE)
     left = telling & (difference.max(2) <= metrics.STILL_THERE)
-    return _Tally(error, int(outside.sum()), int(telling.sum()), int(left.sum()), int(region.sum()))
+    return _Tally(error, int(outside.sum()), int(telling.sum()), int(left.sum()), int(region.sum()), region.size)
 
 
 def compare(before: Clip, memory_before: SpatialMemory, after: Clip, memory_after: SpatialMemory) -> Comparison:
@@ -99,4 +122,5 @@ def compare(before: Clip, memory_before: SpatialMemory, after: Clip, memory_afte
         outside_psnr=metrics.psnr_of(mean_error),
         residue=sum(t.left for t in tallies) / telling if telling else None,
         edited_share=sum(t.edited for t in tallies) / before.images[..., 0].size,
+        frames=tuple(t.comparison for t in tallies),
     )

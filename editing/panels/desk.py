@@ -16,8 +16,9 @@ from editing.opening import Opening
 from editing.panels.viewport import Window
 from editing.project_file import open_project
 from editing.session import Session
-from editing.state import Source, State
+from editing.state import Source, State, Take
 from editing.tools import Choice, tools
+from editing.trust import Trust, trust
 from spatia_core.backends.pool import Pool
 from spatia_core.backends.protocols import Progress, silent
 from spatia_core.errors import Cancelled, InvalidInput, SpatiaError
@@ -104,6 +105,7 @@ class Desk:
         """The last memories shown and the addresses of their pictures, so that each is written once."""
         self.window = Window()
         """What the 3D view was given."""
+        self._measured: tuple[tuple[Take, Trust], ...] = ()
         self._session: Session | None = None
         self._lock = threading.Lock()
         self._stop = threading.Event()
@@ -202,6 +204,19 @@ class Desk:
         session = self.session
         with self.long(progress) as told:
             session.generate(shot, told)
+            take = session.state.after or session.state.before
+            if take is not None:
+                progress(0.97, "Judging the clip")
+                self.trust(take)
+
+    def trust(self, take: Take) -> Trust:
+        """What was measured of a take; the last few are kept."""
+        for known, measured in self._measured:
+            if known is take:
+                return measured
+        measured = trust(take, self.session.unit)
+        self._measured = (*self._measured[-5:], (take, measured))
+        return measured
 
     def forget_move(self) -> None:
         """No move is being tried out any more."""

@@ -110,7 +110,7 @@ class Page:
                 self.facts: pictures.facts(session),
                 self.first: pictures.player([("Initial clip", state.before)]),
                 self.result: pictures.player([("Original", state.before), ("Edited", state.after)]),
-                self.trust: pictures.trust(session) if state.before else "",
+                self.trust: pictures.trust(desk),
                 self.regenerate: gr.update(interactive=True),
                 self.save_clip: gr.update(interactive=state.before is not None),
                 **{b: gr.update(interactive=state.after is not None) for b in self.sharing},

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image as PilImage
 
-from editing import views
+from editing import plots, views
 from editing.panels.desk import Desk
 from editing.session import Session
 from editing.state import Take
@@ -19,9 +19,6 @@ from spatia_core.arrays import Image, Mask
 
 THUMBNAIL = 160
 """Longer side of a small picture, pixels."""
-
-WORTH_SAYING = 0.999
-"""Coverage of a clip below which it is said that the rest was filled in."""
 
 
 def jpeg(image: Image, quality: int = 88) -> str:
@@ -143,16 +140,15 @@ def facts(session: Session) -> str:
     )
 
 
-def trust(session: Session) -> str:
-    """How far the newest clip can be trusted, as HTML."""
-    state = session.state
-    lines = views.sentences(session)
-    if len(state.log) and state.after is None:
-        lines = ["Your last change is not in the clip yet. Press Regenerate.", *lines]
+def trust(desk: Desk) -> str:
+    """How far the newest clip can be trusted, as HTML: numbers over its frames, and what its makers say of it."""
+    state = desk.session.state
     take = state.after or state.before
-    if take is not None and take.coverage < WORTH_SAYING:
-        lines.append(f"The memory covered at least {take.coverage:.1%} of every frame; the rest was filled in.")
-    return f'<div class="trust">{_list(lines)}</div>'
+    if take is None:
+        return ""
+    stale = len(state.log) != take.edits
+    lines = ["Your last change is not in the clip yet. Press Regenerate."] if stale else []
+    return f'<div class="trust">{_list([*lines, *take.notes])}{plots.panel(desk.trust(take))}</div>'
 
 
 def example_strip(folder: Path) -> list[dict[str, Any]]:
