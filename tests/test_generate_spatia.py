@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from editing.filming import Shot
+from editing.selection import lift_mask
 from spatia_core.backends import registry
 from spatia_core.backends.generate_spatia import SpatiaGenerator
 from spatia_core.backends.protocols import Conditioning, GenerationSettings, Rounds
@@ -19,7 +20,8 @@ from spatia_core.backends.spatia.weights import CONTROL_NAMES, LORA_NAMES, is_co
 from spatia_core.camera_path import SceneScale, make_path
 from spatia_core.conditioning import condition
 from spatia_core.errors import BackendUnavailable, Cancelled, InvalidInput
-from tests.studio import centre_of_thing, make_session, memory, start
+from spatia_core.movers import Mover
+from tests.studio import centre_of_thing, make_session, memory, start, thing_mask
 from tests.test_no_ghost import has_paint, painted
 from tests.tiny_spatia import tiny_pipeline, tiny_transformer
 
@@ -204,6 +206,31 @@ def test_two_rounds_after_an_edit_feed_the_network_nothing_that_was_removed(tmp_
     assert {v.shape[2] for v in fed.videos} == {1, 5, 9}
     assert not any(has_paint(p) for p in fed.pictures())
     assert len(fed.calls) == 2, "what was encoded is all that the transformer was shown"
+
+
+def test_what_moves_is_drawn_into_what_steers_the_network_and_marked_in_the_clip(made, monkeypatch):
+    made.generate(shown(1), "", SETTINGS)
+    still = shown(2)
+    thing = memory().cloud[np.flatnonzero(lift_mask(memory(), start(), thing_mask()))]
+    stops = np.array([[0.0, 0.0, -0.2], [0.1, 0.0, -0.2]])
+    moving = replace(still, movers=(Mover.travelling(thing, stops, 2),))
+    fed = Fed(made, monkeypatch)
+    clip = made.generate(moving, "", SETTINGS)
+    assert clip.dynamic is not None
+    assert clip.dynamic.any()
+    assert clip.dynamic.shape == clip.images.shape[:3]
+    picture = np.rint((fed.videos[2][0, :, 1].transpose(1, 2, 0) + 1) * 127.5)[:40, :72]
+    changed = (picture != still.projections[1].rgb).any(-1)
+    assert changed.any()
+    assert not (changed & ~clip.dynamic[1]).any()
+    assert made.generate(still, "", SETTINGS).dynamic is None
+
+
+def test_the_time_asked_for_in_advance_grows_with_the_clip(made, folder):
+    assert made.gpu_seconds(121, 1248, 704) > made.gpu_seconds(49, 832, 480) >= 30
+    turbo = generator(folder, preset="turbo", steps=None)
+    full = generator(folder, steps=None)
+    assert turbo.gpu_seconds(49, 1248, 704) < full.gpu_seconds(49, 1248, 704) / 2
 
 
 def test_the_official_files_and_a_base_folder_make_the_same_pipeline(official):

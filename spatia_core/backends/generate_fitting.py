@@ -14,6 +14,7 @@ from spatia_core.arrays import Image, Mask
 from spatia_core.backends.generate_reproject import fill_small_holes
 from spatia_core.backends.protocols import Conditioning, Progress, ReferenceView
 from spatia_core.errors import BackendUnavailable, InvalidInput
+from spatia_core.movers import draw
 
 LONGEST_PROMPT = 2000
 """Characters; text encoders read some 500 tokens."""
@@ -93,6 +94,8 @@ class Strip:
     """Frames at the beginning that are shown, not made."""
     new: int
     """Frames after them that the clip consists of."""
+    dynamic: Bool[np.ndarray, "new clip_h clip_w"] | None = None
+    """Where things move in the clip's own frames, at its own size; None where nothing does."""
 
     def __len__(self) -> int:
         return len(self.images)
@@ -126,15 +129,20 @@ def strip_of(conditioning: Conditioning, canvas: Canvas, most_history: int, prog
     for i, view in enumerate(history):
         image, seen = at_size(view.image, ~np.isnan(view.depth), canvas.width, canvas.height)
         images[i], known[i] = canvas.fit(image), canvas.fit_mask(seen)
-    for i in range(len(cameras)):
+    dynamic = np.zeros((len(cameras), canvas.height, canvas.width), bool) if conditioning.movers else None
+    for i, camera in enumerate(cameras):
         progress(i / len(cameras), f"Rendering frame {i + 1} of {len(cameras)}")
         shown = conditioning.projections[i]
+        picture, seen = shown.rgb, shown.coverage
+        if dynamic is not None:  # what moves is not in the memory: it is drawn into what steers the network
+            picture, dynamic[i] = draw(shown.rgb, shown.depth, camera, conditioning.movers, i)
+            seen = seen | (picture != shown.rgb).any(-1)
         k = len(history) + i
-        images[k], known[k] = canvas.fit(shown.rgb), canvas.fit_mask(shown.coverage)
+        images[k], known[k] = canvas.fit(picture), canvas.fit_mask(seen)
     last = len(history) + len(cameras)
     images[last:], known[last:] = images[last - 1], known[last - 1]
     images[~known] = 0
-    return Strip(images, known, len(history), len(cameras))
+    return Strip(images, known, len(history), len(cameras), dynamic)
 
 
 def at_size(

@@ -91,7 +91,14 @@ class SpatiaGenerator:
             frames = self._run(prompt, inputs, wanted, progress)
         images = canvas.back(strip.trimmed(frames))
         notes = (*notes, *self._notes(canvas, wanted, inputs, strip))
-        return Clip(images, conditioning.cameras, settings.fps, self.name, settings.seed, prompt, notes)
+        told = (settings.fps, self.name, settings.seed, prompt, notes)
+        return Clip(images, conditioning.cameras, *told, dynamic=strip.dynamic)
+
+    def gpu_seconds(self, frames: int, width: int, height: int) -> int:
+        """About how long one round of so many frames keeps a large GPU busy; ask for that much in advance."""
+        canvas = fitting.Canvas.of(width, height, 32, self._chosen.most_pixels)
+        steps = self.steps or self._chosen.steps
+        return memory_ladder.duration(frames, steps, canvas.outer_width, canvas.outer_height)
 
     def _settings(self, settings: GenerationSettings, later: bool) -> RoundSettings:
         return RoundSettings(
@@ -115,8 +122,7 @@ class SpatiaGenerator:
         references = fitting.reference_pictures(conditioning, canvas, self.references)
         first = None
         if not history:
-            seen = conditioning.first_frame
-            first = canvas.fit(fitting.fill_small_holes(seen.rgb, seen.coverage))
+            first = fitting.fill_small_holes(strip.images[0], strip.known[0])
         inputs = RoundInputs(
             projection,
             holes,
@@ -225,5 +231,8 @@ def published(
     for i, camera in enumerate(cameras):
         drawn = render_published(cloud, camera.resized(canvas.width, canvas.height))
         projection[i], holes[i] = canvas.fit(drawn.rgb), canvas.fit_grey(drawn.holes)
+        if strip.dynamic is not None and i >= strip.history:
+            moving = canvas.fit_mask(strip.dynamic[i - strip.history])
+            projection[i][moving], holes[i][moving] = strip.images[i][moving], 0
     projection[len(cameras) :], holes[len(cameras) :] = projection[len(cameras) - 1], holes[len(cameras) - 1]
     return projection, holes

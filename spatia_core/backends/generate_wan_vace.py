@@ -94,7 +94,14 @@ class WanVaceGenerator:
             frames = self._run(strip, fitting.reference_pictures(conditioning, canvas), asked, progress)
         images = canvas.back(strip.trimmed(frames))
         notes = (*notes, *self._notes(canvas, steps, float(np.mean(~strip.known))))
-        return Clip(images, cameras, settings.fps, self.name, settings.seed, prompt, notes)
+        told = (settings.fps, self.name, settings.seed, prompt, notes)
+        return Clip(images, cameras, *told, dynamic=strip.dynamic)
+
+    def gpu_seconds(self, frames: int, width: int, height: int) -> int:
+        """About how long one round of so many frames keeps a large GPU busy; ask for that much in advance."""
+        canvas = fitting.Canvas.of(width, height, 16, self._chosen.most_pixels)
+        size = (canvas.outer_width, canvas.outer_height)
+        return memory_ladder.duration(frames, self.steps or self._chosen.steps, *size, MODELS[self.model][1])
 
     def _run(
         self, strip: fitting.Strip, references: list[np.ndarray], asked: "_Asked", progress: Progress
