@@ -12,8 +12,8 @@ import numpy as np
 
 from editing.selection import Combination
 from editing.volume_selection import (
+    ALIKE,
     MOST_GROWTH,
-    Colour,
     Drawn,
     Everything,
     Grown,
@@ -237,7 +237,7 @@ def read_step(data: Any, memory: SpatialMemory) -> Step:
         return Drawn(_in_view(kind, data, camera), how)
     x, y = numbers(data.get("at"), "the place", 2, 1e5)
     if kind == "colour":
-        tolerance = number(data.get("tolerance", Colour.tolerance), "the tolerance", *TOLERANCES)
+        tolerance = number(data.get("tolerance", ALIKE), "the tolerance", *TOLERANCES)
         return Drawn(colour_at(memory, camera, x, y, tolerance), how)
     size = number(data.get("size"), "the size", 0.5, LARGEST_VIEW)
     return Drawn((ball_at if kind == "sphere" else box_at)(memory, camera, x, y, size), how)

@@ -24,6 +24,9 @@ SAME_SURFACE = 1.02
 MOST_STEPS = 200
 """Steps of one selection."""
 
+ALIKE = 12.0
+"""Distance in CIELAB up to which colours count as the same, unless said otherwise."""
+
 MOST_GROWTH = 30
 """Largest growth of one step, in sizes of a point."""
 
@@ -107,7 +110,7 @@ class Colour:
     """What has about this colour."""
 
     rgb: tuple[int, int, int]
-    tolerance: float = 12.0
+    tolerance: float = ALIKE
     """Largest distance in CIELAB; 2 is hardly seen, 20 is another shade."""
 
     def __post_init__(self) -> None:
