@@ -15,14 +15,16 @@ def limits(series: Series) -> tuple[float, float]:
     low, high = min(known), max(known)
     if series.best == "low":
         low = 0.0
-    span = max(high - low, 1e-9 if series.best == "low" and high > 0 else 1.0)
+    # what is good when high is never drawn so large that a hair looks like a fall
+    least = 10.0 if series.best == "high" else 1e-9 if high > 0 else 1.0
+    span = max(high - low, least)
     step = next(s for s in _steps() if s >= span / 4)
     bottom = step * int(low // step)
     top = step * (int(-(-high // step)) if high > bottom else 1)
-    top = max(top, bottom + step)
+    top = max(top, bottom + step, bottom + step * int(span / step) if series.best == "high" else 0.0)
     if series.top is not None and top > series.top:
         top = series.top
-        bottom = min(bottom, top - step)
+        bottom = min(bottom, top - span)
     return bottom, top
 
 

@@ -19,6 +19,7 @@ from editing.panels.downloads import DOWNLOADS, saved
 from editing.sharing import AI_EDITED, BUDGET, caption, pack, page, pictures, provenance, write_pack, write_page
 from editing.sharing.marks import jpeg, webp
 from editing.sharing.provenance import SOURCE_TYPE, VERSION
+from editing.trust import Series, Trust
 from spatia_core import metrics
 from spatia_core.errors import Cancelled, InvalidInput, SpatiaError
 from spatia_core.io.files import replacing
@@ -193,7 +194,8 @@ def test_what_a_person_wrote_cannot_become_part_of_the_page(session):
     told = provenance(session, NOW)
     told["photo"]["name"] = "</script><script>alert(1)</script>.png"
     told["prompts"] = ["<img src=x onerror=alert(1)>"]
-    text = page(told, [("Original", "</script>.mp4", b"x")], b"x")
+    odd = Trust((Series("x", "<b>", "<i>", (1.0, 2.0), "<script>alert(2)</script>"),))
+    text = page(told, [("Original", "</script>.mp4", b"x")], b"x", odd)
     assert "<script>alert" not in text
     assert "<img src=x" not in text
     assert text.count("</script>") == 3

@@ -15,6 +15,7 @@ from editing.sharing import marks, pictures
 from editing.sharing.page import page
 from editing.sharing.provenance import caption, pair, provenance, what_was_done
 from editing.state import Take
+from editing.trust import trust
 from spatia_core.backends.protocols import Progress, silent
 from spatia_core.io.files import PathLike, read_bytes, replacing, room_on_disc
 from spatia_core.io.video import MAX_VIDEO_BYTES, side_by_side, write_mp4, write_with_metadata
@@ -95,7 +96,7 @@ def members(session: Session, made_at: datetime, folder: Path, progress: Progres
         "preview.webp": moving,
         "caption.txt": caption(told).encode(),
         "provenance.json": (json.dumps(told, indent=1) + "\n").encode(),
-        "index.html": page(told, clips, poster).encode(),
+        "index.html": page(told, clips, poster, trust(after, session.unit)).encode(),
     }
     for name, data in texts.items():
         (folder / name).write_bytes(data)

@@ -10,9 +10,11 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from editing.plots import panel
 from editing.session import Session
 from editing.sharing import marks, pictures
 from editing.sharing.provenance import camera_words, caption, pair, provenance, what_was_done
+from editing.trust import Trust, trust
 from spatia_core.io.files import PathLike, read_bytes, replacing
 from spatia_core.io.video import MAX_VIDEO_BYTES
 
@@ -65,8 +67,11 @@ def _models(told: dict[str, Any]) -> str:
     return f"<table><thead>{head}<th scope='col'>Licence</th></tr></thead><tbody>{rows}</tbody></table>"
 
 
-def page(told: dict[str, Any], clips: Sequence[tuple[str, str, bytes]], poster: bytes) -> str:
-    """The page for a provenance, the clips as (label, file name, mp4) and a JPEG; it asks nobody for anything."""
+def page(told: dict[str, Any], clips: Sequence[tuple[str, str, bytes]], poster: bytes, measured: Trust) -> str:
+    """The page for a provenance, the clips as (label, file name, mp4), a JPEG and what was measured of the edited clip.
+
+    It asks nobody for anything.
+    """
     script = _asset("player.js") + "\n" + _asset("share_page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     done, camera = what_was_done(told), told["camera"]
@@ -78,7 +83,7 @@ def page(told: dict[str, Any], clips: Sequence[tuple[str, str, bytes]], poster: 
     data = "\n".join(
         f'<script type="text/plain" id="clip-{i}">{_base64(mp4)}</script>' for i, (_, _, mp4) in enumerate(clips)
     )
-    checks = "".join(f"<li>{escape(s)}</li>" for s in told["checks"]["sentences"])
+    checks = "".join(f"<li>{escape(s)}</li>" for s in told["checks"]["notes"])
     heading = f"{Path(told['photo']['name']).stem}: before and after"
     return Template(_asset("share_page.html")).substitute(
         script_hash=f"sha256-{digest}",
@@ -91,7 +96,7 @@ def page(told: dict[str, Any], clips: Sequence[tuple[str, str, bytes]], poster: 
         player=_asset("player.html"),
         poster=f"data:image/jpeg;base64,{_base64(poster)}",
         recipe=_recipe(told),
-        checks=f"<ul>{checks}</ul>",
+        checks=f"<ul>{checks}</ul>{panel(measured)}",
         caption=escape(caption(told)),
         models=_models(told),
         provenance=escape(json.dumps(told, indent=1)),
@@ -111,5 +116,5 @@ def write_page(session: Session, file: PathLike, made_at: datetime) -> Path:
         for label, name, take in (("Original", "original.mp4", before), ("Edited", "edited.mp4", after))
     ]
     with replacing(file) as temporary:
-        temporary.write_text(page(told, clips, poster), encoding="utf-8", newline="\n")
+        temporary.write_text(page(told, clips, poster, trust(after, session.unit)), encoding="utf-8", newline="\n")
     return Path(file)

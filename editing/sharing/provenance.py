@@ -121,6 +121,7 @@ def provenance(session: Session, made_at: datetime) -> dict[str, Any]:
             "residue": None if seen is None or seen.residue is None else round(seen.residue, 5),
             "edited_share": None if seen is None else round(seen.edited_share, 5),
             "sentences": views.sentences(session),
+            "notes": list(after.notes),
         },
         "versions": _libraries(),
     }

@@ -78,8 +78,9 @@ def test_it_opens_from_disk_offline_and_shows_clips_and_recipe(page: Page):
     assert page.inner_text(".badge") == "AI-edited"
     assert "truck right" in page.inner_text("main")
     assert "1 thing deleted" in page.inner_text(".lead").lower()
-    assert page.locator("figure figcaption").all_inner_texts() == ["Original", "Edited"]
+    assert page.locator(".player figcaption").all_inner_texts() == ["Original", "Edited"]
     assert page.locator("#files a[download]").count() == 2
+    assert page.locator("svg.plot[aria-label]").count() >= 3
 
 
 def test_both_clips_play_in_step(browser: Browser, file: Path):
