@@ -78,11 +78,11 @@ def main() -> None:
     files = given.checkpoints or sorted(SHIPPED.glob("spatia_tiny*.safetensors"))
     if not files:
         finish(
-            {"ok": False, "error": "no checkpoint given and none shipped; train with python -m training.spatia tiny"},
+            {"ok": False, "error": "give a checkpoint: python -m training.spatia tiny makes one"},
             False,
         )
     scores, top = judge(files, held_out(given.worlds))
-    out = summary(scores) | {"codec_ceiling_psnr_c": round(top, 2)}
+    out: dict[str, Any] = summary(scores) | {"codec_ceiling_psnr_c": round(top, 2)}
     ok = out["differences"]["both_minus_none_psnr_c"]["interval"][0] > 0
     finish({"ok": ok, "checkpoints": [f.name for f in files], "worlds": given.worlds} | out, ok)
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -128,6 +129,7 @@ def test_what_lora_training_writes_does_in_the_generator_what_it_did_in_training
     fresh = small_model()
     lora = Lora(fresh, written)
     batch = random_batch(9)
+    assert batch.references is not None
     x, time = torch.cat([batch.references, batch.clip], 2), torch.tensor([[0.0, 0, 500, 500]] * 2)
     args = (x, time, batch.text, batch.control)
     with torch.no_grad():
@@ -170,6 +172,7 @@ def test_history_is_nearly_clean_told_as_clean_and_not_learnt():
     batch = random_batch(1)
     flow_matching(Spy(), batch, replace(CONFIG, history_noise=50), torch.Generator().manual_seed(0))
     assert seen["references"] == 1
+    assert batch.references is not None
     assert torch.equal(seen["x"][:, :, 0], batch.references[:, :, 0])
     moved = (seen["x"][:, :, 1] - batch.clip[:, :, 0]).abs().mean()
     assert 0 < moved < 0.1
@@ -311,7 +314,8 @@ def test_fresh_control_blocks_say_nothing_and_begin_as_the_main_blocks():
         assert torch.equal(
             model(batch.clip, time, batch.text, batch.control).sample, model(batch.clip, time, batch.text).sample
         )
-    assert torch.equal(model.vace_blocks[0].attn1.to_q.weight, model.blocks[0].attn1.to_q.weight)
+    copied, own = (model.get_parameter(f"{part}.0.attn1.to_q.weight") for part in ("vace_blocks", "blocks"))
+    assert torch.equal(copied, own)
 
 
 def test_a_saved_base_without_control_branch_can_be_trained_on(tmp_path):
@@ -323,7 +327,8 @@ def test_a_saved_base_without_control_branch_can_be_trained_on(tmp_path):
     base.save_pretrained(tmp_path / "transformer")
     model = load_model(tmp_path, None)
     assert list(model.config["vace_layers"]) == [0]
-    assert torch.equal(model.blocks[1].ffn.net[2].weight, base.blocks[1].ffn.net[2].weight)
+    name = "blocks.1.ffn.net.2.weight"
+    assert torch.equal(model.get_parameter(name), base.get_parameter(name))
     with pytest.raises(InvalidInput, match=r"config\.json"):
         load_model(tmp_path / "transformer", None)
 
@@ -345,7 +350,8 @@ def test_the_tiny_model_films_out_and_back_and_is_judged(tmp_path, codec):
 
 
 def test_settings_that_cannot_be_are_refused():
-    for wrong in ({"frames": 10}, {"history": 9, "frames": 9}, {"stage": "both"}, {"drop_text": 2.0}):
+    refused: list[dict[str, Any]] = [{"frames": 10}, {"history": 9, "frames": 9}, {"stage": "both"}, {"drop_text": 2.0}]
+    for wrong in refused:
         with pytest.raises(InvalidInput):
             TrainConfig(**wrong)
     assert json.loads(json.dumps(TrainConfig().to_json()))["lora_rank"] == 64

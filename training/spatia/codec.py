@@ -54,6 +54,13 @@ class PatchCodec(torch.nn.Module):
     It keeps Wan's rhythm in time (1 + (t - 1) / 4) and halves its step in space.
     """
 
+    single_mean: torch.Tensor
+    single_basis: torch.Tensor
+    single_std: torch.Tensor
+    group_mean: torch.Tensor
+    group_basis: torch.Tensor
+    group_std: torch.Tensor
+
     def __init__(self, channels: int = 48, side: int = 8) -> None:
         super().__init__()
         self.channels, self.side = channels, side
@@ -69,7 +76,10 @@ class PatchCodec(torch.nn.Module):
         for video in videos:
             one, more = self._split(video[None])
             single += [one.flatten(0, -2)]
-            single += [self._patches(video[None, :, k : k + 1], 1).flatten(0, -2) for k in (len(video[0]) // 2, -1)]
+            single += [
+                self._patches(video[None, :, k : k + 1], 1).flatten(0, -2)
+                for k in (len(video[0]) // 2, len(video[0]) - 1)
+            ]
             group += [more.flatten(0, -2)]
         for name, rows in (("single", torch.cat(single)), ("group", torch.cat(group))):
             mean = rows.mean(0)

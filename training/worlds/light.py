@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from training.worlds.noise import OPTIONS, fbm, value_noise
+from training.worlds.noise import WITHOUT_MEMORY, fbm, value_noise
 from training.worlds.solids import FAR, LEAF_CUT, MATERIAL, surface
 from training.worlds.textures import GLOSS, GLOW, colour
 from training.worlds.tree import blocked, nearest
@@ -42,9 +42,11 @@ class Arrays(NamedTuple):
     stack: np.ndarray
     """Scratch of the tree's kernels, one per rendering, as is `entry`."""
     entry: np.ndarray
+    haze: np.ndarray
+    colour: np.ndarray
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def ground_height(g, x, y):  # pragma: no cover - compiled
     """The ground's height at (x, y)."""
     z = 0.0
@@ -56,7 +58,7 @@ def ground_height(g, x, y):  # pragma: no cover - compiled
     return z
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def ground_hit(g, o, d, far):  # pragma: no cover - compiled
     """Where the ray meets the ground before `far`, or FAR."""
     high = abs(g[1]) + abs(g[5]) + abs(g[9])
@@ -87,7 +89,7 @@ def ground_hit(g, o, d, far):  # pragma: no cover - compiled
     return FAR
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def sky_colour(s, sun, d, out):  # pragma: no cover - compiled
     """Writes the colour of the sky in direction `d`."""
     k = max(0.0, d[2]) ** 0.6
@@ -101,7 +103,7 @@ def sky_colour(s, sun, d, out):  # pragma: no cover - compiled
         out[i] = (s[i] * (1 - k) + s[3 + i] * k) * (1 - cloud) + s[9 + i] * cloud + glow
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def meet(a, o, d):  # pragma: no cover - compiled
     """(t, what, face): the first thing on the ray; what is a solid's index, GROUND or NOTHING."""
     t, which, face = nearest(a, o, d, 1e-4, FAR)
@@ -112,7 +114,7 @@ def meet(a, o, d):  # pragma: no cover - compiled
     return t, which, face
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def _place(a, which, face, p):  # pragma: no cover - compiled
     """(material, normal, surface coordinates, place on the thing) where the ray met something at scene place `p`."""
     if which == GROUND:
@@ -137,12 +139,12 @@ def _place(a, which, face, p):  # pragma: no cover - compiled
     return int(s[which, MATERIAL]), normal, uv, place
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **WITHOUT_MEMORY)
 def _dot(a, b):  # pragma: no cover - compiled
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def _lit(a, n, p, r, shadows):  # pragma: no cover - compiled
     """(red, green, blue, shine): diffuse light of sun and lamps, and what of it is mirrored along `r`."""
     red, green, blue, shine = 0.0, 0.0, 0.0, 0.0
@@ -167,7 +169,7 @@ def _lit(a, n, p, r, shadows):  # pragma: no cover - compiled
     return red, green, blue, shine
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def _open(a, which, n, p):  # pragma: no cover - compiled
     """How much of the light from everywhere reaches `p`, 0.35 to 1: less in corners and under things."""
     reach = a.air[4]
@@ -186,7 +188,7 @@ def _open(a, which, n, p):  # pragma: no cover - compiled
     return 0.4 + 0.6 * min(free, 1.0)
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def seen(a, o, d, meeting, pixel, shadows, out):  # pragma: no cover - compiled
     """Writes the linear colour of what the ray met; `pixel` is a pixel's angle, radians."""
     t, which, face = meeting
@@ -215,7 +217,7 @@ def seen(a, o, d, meeting, pixel, shadows, out):  # pragma: no cover - compiled
     out[2] = out[2] * (blue + around * a.air[2]) + shine
     if a.air[5] > 0:
         clear = math.exp(-t * a.air[5])
-        haze = np.empty(3)
+        haze = a.haze
         sky_colour(a.sky, a.sun, (d[0], d[1], 0.02), haze)
         for i in range(3):
             out[i] = out[i] * clear + haze[i] * (1 - clear)
@@ -238,7 +240,7 @@ def tone_curve(exposure: float, contrast: float) -> np.ndarray:
     return np.concatenate([x, x[-1:], [exposure * TONES**2 / BRIGHTEST]])
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **WITHOUT_MEMORY)
 def developed(tone, c):  # pragma: no cover - compiled
     """The display value of linear light `c` by a tone curve."""
     at = min(math.sqrt(max(c * tone[TONES + 2], 0.0)), float(TONES))
@@ -246,13 +248,13 @@ def developed(tone, c):  # pragma: no cover - compiled
     return tone[k] + (at - k) * (tone[k + 1] - tone[k])
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def cast(a, rays, c2w, flags, rgb, depth, what):  # pragma: no cover - compiled
     """Fills rgb (h, w, 3) with display values in [0, 1], z-depth (inf for sky) and what each pixel's centre shows."""
     h, w, _ = rays.shape
     shadows, pixel = flags
     o = (c2w[0, 3], c2w[1, 3], c2w[2, 3])
-    out = np.zeros(3)
+    out = a.colour
     for y in range(h):
         for x in range(w):
             rx, ry, rz = rays[y, x]
@@ -271,13 +273,13 @@ def cast(a, rays, c2w, flags, rgb, depth, what):  # pragma: no cover - compiled
             depth[y, x] = math.inf if meeting[1] == NOTHING else meeting[0] * rz
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def smooth_edges(a, rays, c2w, flags, rgb, what):  # pragma: no cover - compiled
     """Averages four rays in the pixels at the border of two things, in place."""
     h, w, _ = rays.shape
     shadows, pixel = flags
     o = (c2w[0, 3], c2w[1, 3], c2w[2, 3])
-    out = np.zeros(3)
+    out = a.colour
     dx, dy = rays[0, 1, 0] - rays[0, 0, 0], rays[1, 0, 1] - rays[0, 0, 1]
     for y in range(h):
         for x in range(w):

@@ -8,7 +8,7 @@ import math
 
 from numba import njit
 
-from training.worlds.noise import OPTIONS, value_noise
+from training.worlds.noise import WITHOUT_MEMORY, value_noise
 
 BOX, BALL, CYLINDER, CONE, PRISM, SILHOUETTE = range(6)
 FAR = 1e9
@@ -23,7 +23,7 @@ ROUND = 0.22
 """How far from its border an inflated silhouette has its full thickness (1 = half its picture)."""
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **WITHOUT_MEMORY)
 def to_local(s, i, x, y, z):  # pragma: no cover - compiled
     """A scene vector along the solid's own axes."""
     return (
@@ -33,7 +33,7 @@ def to_local(s, i, x, y, z):  # pragma: no cover - compiled
     )
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **WITHOUT_MEMORY)
 def _clip(t0, f0, t1, f1, a, b, face):  # pragma: no cover - compiled
     """The interval cut by the half space a + b t <= 0."""
     if abs(b) < 1e-12:
@@ -44,7 +44,7 @@ def _clip(t0, f0, t1, f1, a, b, face):  # pragma: no cover - compiled
     return (t0, f0, t, face) if t < t1 else (t0, f0, t1, f1)
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **WITHOUT_MEMORY)
 def _round_interval(kind, q, e):  # pragma: no cover - compiled
     """Where the ray is inside the unit ball, the endless cylinder, or the cone (radius 1 at z = -1, 0 at z = 1)."""
     lx, ly, lz = q
@@ -69,7 +69,7 @@ def _round_interval(kind, q, e):  # pragma: no cover - compiled
     return (-B - D) / A, (-B + D) / A
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **WITHOUT_MEMORY)
 def _interval(kind, q, e):  # pragma: no cover - compiled
     """(t, face) of entering and of leaving; t of entering is the larger where the ray misses."""
     t0, f0, t1, f1 = -FAR, CURVED, FAR, CURVED
@@ -90,7 +90,7 @@ def _interval(kind, q, e):  # pragma: no cover - compiled
     return _clip(t0, f0, t1, f1, q[2] - 1, e[2], 2)
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def inflated(outline, x, y, z):  # pragma: no cover - compiled
     """Above 0 inside the inflated silhouette; unit box coordinates, outline (side, side) signed distance inside."""
     side = outline.shape[0]
@@ -106,7 +106,7 @@ def inflated(outline, x, y, z):  # pragma: no cover - compiled
     return math.sqrt(1 - q * q) - abs(y)
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def _march(outline, q, e, t0, t1):  # pragma: no cover - compiled
     """First t in the interval inside the inflated silhouette, or FAR."""
     steps = 28
@@ -125,7 +125,7 @@ def _march(outline, q, e, t0, t1):  # pragma: no cover - compiled
     return FAR
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **WITHOUT_MEMORY)
 def leaf(s, i, x, y, z):  # pragma: no cover - compiled
     """False in the gaps between leaves; scene place relative to the solid's centre."""
     if s[i, LEAF_CUT] <= -1:
@@ -136,7 +136,7 @@ def leaf(s, i, x, y, z):  # pragma: no cover - compiled
     return value_noise(x * q, y * q, z * q) * 0.6 + 0.4 * fine > s[i, LEAF_CUT]
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def hit(s, i, outlines, o, d, near, far):  # pragma: no cover - compiled
     """(t, face) of the first meeting with solid `i` between near and far, t = FAR for none."""
     ax, ay, az = o[0] - s[i, CENTRE], o[1] - s[i, CENTRE + 1], o[2] - s[i, CENTRE + 2]
@@ -158,7 +158,7 @@ def hit(s, i, outlines, o, d, near, far):  # pragma: no cover - compiled
     return FAR, 0
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def surface(s, i, outlines, face, p):  # pragma: no cover - compiled
     """(normal in scene axes, surface coordinates, place) at `p`, scene place relative to the solid's centre."""
     lx, ly, lz = to_local(s, i, p[0], p[1], p[2])

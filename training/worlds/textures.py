@@ -4,7 +4,7 @@ import math
 
 from numba import njit
 
-from training.worlds.noise import OPTIONS, cell, fbm, frac, line, value_noise
+from training.worlds.noise import WITHOUT_MEMORY, cell, fbm, frac, line, value_noise
 
 (PLAIN, CLOUDY, STRIPES, TILES, BRICKS, PLANKS, GRASS, FACADE, PICTURE, PATCHES, MARBLE, CELLS, FOLIAGE, PHOTO) = range(
     14
@@ -15,7 +15,7 @@ KIND, C1, C2, C3, SCALE, P1, P2, GRAIN, GLOW, GLOSS, OFFSET, PHOTO_INDEX = 0, 1,
 COLUMNS = 20
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def _laid(m, kind, U, V, fs):  # pragma: no cover - compiled
     """Patterns that people lay: shares of the second and third colour, and a factor."""
     p1, p2 = m[P1], m[P2]
@@ -59,7 +59,7 @@ def _laid(m, kind, U, V, fs):  # pragma: no cover - compiled
     return k, k3, factor
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def _grown(m, kind, U, V, p, fs):  # pragma: no cover - compiled
     """Patterns that grow: shares of the second and third colour, and a factor; `p` is the scaled place."""
     x, y, z = p
@@ -85,7 +85,7 @@ def _grown(m, kind, U, V, p, fs):  # pragma: no cover - compiled
     return min(1.0, max(0.0, k)), k3, factor
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def _photo(photos, index, U, V, foot, out):  # pragma: no cover - compiled
     """Writes the photo's colour at (U, V), mirrored beyond its borders; photos are (n, levels, side, side, 3)."""
     _, levels, side, _, _ = photos.shape
@@ -100,7 +100,7 @@ def _photo(photos, index, U, V, foot, out):  # pragma: no cover - compiled
         out[c] = top * (1 - b) + bottom * b
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def colour(m, photos, uv, place, foot, out):  # pragma: no cover - compiled
     """Writes the linear colour of material `m` at surface coordinates and place (metres, thing's frame)."""
     kind, s = int(m[KIND]), m[SCALE]

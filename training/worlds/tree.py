@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from training.worlds.noise import OPTIONS
+from training.worlds.noise import OPTIONS, WITHOUT_MEMORY
 from training.worlds.solids import AXES, CENTRE, FAR, HALF, hit
 
 LEAF = 2
@@ -60,7 +60,7 @@ def build_tree(solids):  # pragma: no cover - compiled
     return nodes[:used].copy(), order
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **WITHOUT_MEMORY)
 def _meets(nodes, at, o, inv, far):  # pragma: no cover - compiled
     """Where the ray enters the node's box, FAR when it misses or the box begins beyond `far`."""
     a, b = (nodes[at, 0] - o[0]) * inv[0], (nodes[at, 3] - o[0]) * inv[0]
@@ -71,7 +71,7 @@ def _meets(nodes, at, o, inv, far):  # pragma: no cover - compiled
     return t0 if t0 <= t1 else FAR
 
 
-@njit(inline="always", **OPTIONS)
+@njit(inline="always", **WITHOUT_MEMORY)
 def _safe_inverse(d):  # pragma: no cover - compiled
     return (
         1.0 / (d[0] if abs(d[0]) > 1e-12 else 1e-12),
@@ -80,7 +80,7 @@ def _safe_inverse(d):  # pragma: no cover - compiled
     )
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def nearest(a, o, d, near, far):  # pragma: no cover - compiled
     """(t, solid, face) of the first solid that the ray meets; solid -1 for none. `a` is an `Arrays`."""
     nodes, order, solids, outlines, stack, entry = a.nodes, a.order, a.solids, a.outlines, a.stack, a.entry
@@ -115,7 +115,7 @@ def nearest(a, o, d, near, far):  # pragma: no cover - compiled
     return best, which, face
 
 
-@njit(**OPTIONS)
+@njit(**WITHOUT_MEMORY)
 def blocked(a, o, d, far):  # pragma: no cover - compiled
     """Where, before `far`, some solid that does not glow stands in the way; `far` when nothing does."""
     nodes, order, solids, outlines, stack, glows = a.nodes, a.order, a.solids, a.outlines, a.stack, a.glows

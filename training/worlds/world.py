@@ -154,7 +154,9 @@ class World:
         c2w = np.eye(4)
         c2w[:3] = _TO_SCENE @ camera.c2w[:3]
         tone = tone_curve(scene.air[6], scene.air[7])
-        scene = scene._replace(tone=tone, stack=np.empty(64, np.int32), entry=np.empty(64))
+        scene = scene._replace(
+            tone=tone, stack=np.empty(64, np.int32), entry=np.empty(64), haze=np.empty(3), colour=np.empty(3)
+        )
         rgb, depth, what = np.empty((h, w, 3), np.float32), np.empty((h, w), np.float32), np.empty((h, w), np.int32)
         rays, flags = camera.rays(), (shadows, float(1 / camera.K[0, 0]))
         cast(scene, rays, c2w, flags, rgb, depth, what)
@@ -213,7 +215,7 @@ def _build(kind: str, seed: int, rng: np.random.Generator, photos: Photos) -> Wo
     shapes = np.array(b.outlines, np.float32) if b.outlines else np.zeros((1, SIDE, SIDE), np.float32)
     lamps = np.array(b.lamps).reshape(-1, 7)
     nodes, order = build_tree(solids)
-    light = b.ground, sky, sun, lamps, air, np.empty(0), np.empty(0, np.int32), np.empty(0)
+    light = b.ground, sky, sun, lamps, air, np.empty(0), np.empty(0, np.int32), np.empty(0), np.empty(0), np.empty(0)
     scene = Arrays(solids, materials, shapes, np.ascontiguousarray(photos), nodes, order, glows, *light)
     movers = tuple(m for m in b.movers if m.thing not in gone)
     return World(kind, seed, scene, movers, tuple(b.names), view)
