@@ -2,34 +2,30 @@
 
 import shutil
 import time
-import uuid
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from editing.chosen import Chosen, chosen, points_of, usable
 from editing.comparison import compare
 from editing.filming import Footage, Shot, film, fingerprint, rounds_of
 from editing.history import History
 from editing.journal import Journal
 from editing.opening import Opening, open_source
-from editing.operations import Cleared, Edit, clear, completed_beside, displacement, offset_to_pixel, place
-from editing.selection import Combination, checked
-from editing.state import Click, Picking, Source, State, Take, frozen_clip
-from editing.volume_selection import Step, Volume
-from spatia_core.arrays import Image, Mask, Selection
-from spatia_core.backends.protocols import Progress, Segmenter, silent
+from editing.operations import Cleared, Edit, clear, displacement, offset_to_pixel, place
+from editing.selecting import Selecting, Tools
+from editing.state import Source, State, Take
+from editing.takes import carried_over, films, kept
+from spatia_core.arrays import Image
+from spatia_core.backends.protocols import Progress, silent
 from spatia_core.camera_path import CameraPath, SceneScale, make_path
 from spatia_core.camera_path.makers import PATH_NAMES
 from spatia_core.errors import InvalidInput
 from spatia_core.io.trajectories import read_path
-from spatia_core.io.video import write_mp4
 from spatia_core.memory import SpatialMemory
-from spatia_core.pipeline import Backends, start_memory
+from spatia_core.pipeline import start_memory
 from spatia_core.render import render
 from spatia_core.se3 import Vec3
 
@@ -37,30 +33,16 @@ MAX_FRAMES = 481
 """Longest clip, frames: 20 seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """The backends of a session."""
-
-    turn: Backends
-    segmenter: Segmenter
-
-
-class Session:
+class Session(Selecting):
     """One person's work on one photo, in a folder of its own; nothing in it is shared between sessions."""
 
     def __init__(self, tools: Tools, folder: Path, clock: Callable[[], float] = time.perf_counter) -> None:
-        self.tools = tools
+        super().__init__(tools, clock)
         self.folder = folder
-        self.timings: dict[str, float] = {}
         self.journal: Journal | None = None
         """Where finished rounds of long films are written down, so that a crash costs one round only."""
-        self._clock = clock
         self._source: Source | None = None
         self._history: History[State] | None = None
-        self._pickings: tuple[Picking, ...] = (Picking(),)
-        self._embedding: tuple[SpatialMemory, Any] | None = None
-        self._cleared: tuple[Chosen, Cleared] | None = None
-        self._chosen: Chosen | None = None
         folder.mkdir(parents=True, exist_ok=True)
 
     # --- what there is ---------------------------------------------------------------------------------------------
@@ -90,25 +72,9 @@ class Session:
         return self._history is not None
 
     @property
-    def picking(self) -> Picking:
-        """The selection in the making."""
-        return self._pickings[-1]
-
-    @property
-    def stage(self) -> Image:
-        """(h, w, 3) what selections are made on: the present memory seen by the photo's camera."""
-        return render(self.state.memory.cloud, self.state.camera).rgb
-
-    @property
     def unit(self) -> float:
         """Median depth of the scene: what moves and camera amounts are fractions of."""
         return self.state.original.median_depth()
-
-    @contextmanager
-    def _timed(self, stage: str):
-        started = self._clock()
-        yield
-        self.timings[stage] = self._clock() - started
 
     # --- photo -----------------------------------------------------------------------------------------------------
 
@@ -126,99 +92,6 @@ class Session:
         self._source = source
         self._history = History.starting(label, state)
         self._forget_selection()
-
-    # --- selection -------------------------------------------------------------------------------------------------
-
-    def click(self, x: float, y: float, positive: bool = True) -> Mask:
-        """The mask after one more click at working pixel (x, y); a first - click raises InvalidInput."""
-        return self._ask(self.picking.asked(click=Click(x, y, positive)))
-
-    def box(self, x0: float, y0: float, x1: float, y1: float) -> Mask:
-        """The mask for a box in working pixels, any two opposite corners."""
-        return self._ask(self.picking.asked(box=(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))))
-
-    def take_back(self) -> None:
-        """The selection as it was before the last click, box, choice or growth; raises InvalidInput without one."""
-        if len(self._pickings) < 2:
-            raise InvalidInput("There is no click to take back.")
-        self._pickings = self._pickings[:-1]
-
-    def choose(self, index: int) -> None:
-        """Another of the segmenter's candidates."""
-        found = self.picking.candidates
-        if found is None or not 0 <= index < len(found.masks):
-            raise InvalidInput("There is no such mask to choose. Click on the thing first.")
-        self._pick(replace(self.picking, choice=index))
-
-    def grow(self, pixels: int) -> None:
-        """The selection's border `pixels` further out than the segmenter put it (negative: further in)."""
-        if not -60 <= pixels <= 60:
-            raise InvalidInput(f"A selection can be grown or shrunk by at most 60 pixels, not {pixels}.")
-        self._pick(replace(self.picking, grow=pixels))
-
-    def select_mask(self, mask: Mask) -> None:
-        """A mask of the working picture's size, taken as it is."""
-        self._pick(Picking(drawn=checked(mask, self.state.camera)))
-
-    def combine_next(self, how: Combination) -> None:
-        """What is clicked from now on is added to, taken from or intersected with the present selection."""
-        picking = self.picking
-        solid = None if picking.solid is None else picking.volume(self.state.camera)
-        self._pick(Picking(base=picking.mask, how=how, solid=solid))
-
-    def select_in_space(self, step: Step) -> Selection:
-        """(n,) the points selected after one more step in the 3D view, put together with what was selected before."""
-        before = self.picking.volume(self.state.camera) or Volume()
-        with self._timed("select"):
-            found = chosen(Picking(solid=before.then(step)), self.state)
-        assert found.points is not None
-        picking = replace(found.picking, drawn=found.mask)
-        self._pick(picking)
-        self._chosen = replace(found, picking=picking)
-        return found.points
-
-    @property
-    def selected_points(self) -> Selection | None:
-        """(n,) the points of the present selection, or None without one."""
-        return points_of(self._found(), self.state)
-
-    @property
-    def selects_in_space(self) -> bool:
-        """True when some point is selected in space, seen by the photo's camera or not."""
-        found = self._found()
-        return found.points is not None and bool(found.points.any())
-
-    def _found(self) -> Chosen:
-        kept = self._chosen
-        if kept is None or kept.picking is not self.picking or kept.memory is not self.state.memory:
-            self._chosen = kept = chosen(self.picking, self.state)
-        return kept
-
-    def select_nothing(self) -> None:
-        """No selection; the clicks are gone."""
-        self._forget_selection()
-
-    def _ask(self, picking: Picking) -> Mask:
-        state = self.state
-        prompt = picking.prompt.checked_for(state.camera.height, state.camera.width)
-        if self._embedding is None or self._embedding[0] is not state.memory:
-            self._embedding = (state.memory, self.tools.segmenter.embed(self.stage))
-        with self._timed("click"):
-            found = self.tools.segmenter.segment(self._embedding[1], prompt)
-        self._pick(replace(picking, candidates=found, choice=0))
-        mask = self.picking.mask
-        assert mask is not None
-        return mask
-
-    def _pick(self, picking: Picking) -> None:
-        self._pickings = (*self._pickings, picking)
-
-    def _forget_selection(self) -> None:
-        self._pickings = (Picking(),)
-        self._cleared = self._chosen = None
-
-    def _selected(self) -> Chosen:
-        return usable(self._found(), self.state)
 
     # --- edits -----------------------------------------------------------------------------------------------------
 
@@ -311,41 +184,29 @@ class Session:
         before = state.before
         original, memory = state.original, state.memory
         edited = bool(len(state.log))
-        if before is None or not _films(before, path, shot):
+        if before is None or not films(before, path, shot):
             share = 0.5 if edited else 1.0
-            unfinished = before.footage if before is not None and _films(before, path, shot, wholly=False) else None
+            unfinished = before.footage if before is not None and films(before, path, shot, wholly=False) else None
             with self._timed("original_clip"):
                 footage = self._film(unfinished or Footage(original), path, shot, lambda s, d: progress(share * s, d))
-            before = self._take(footage, path, 0, shot)
-            memory = self._carried_over(original, before.memory) if edited else before.memory
+            before = self._kept(footage, path, 0, shot)
+            memory = carried_over(state, before.memory) if edited else before.memory
             original = before.memory
         after = None
         if edited and not before.footage.stopped:
             done, unfinished = 0.0 if before is state.before else 0.5, None
-            if state.after is not None and _films(state.after, path, shot, wholly=False):
+            if state.after is not None and films(state.after, path, shot, wholly=False):
                 unfinished = state.after.footage if state.after.footage.stopped else None
             with self._timed("edited_clip"):
                 footage = self._film(
                     unfinished or Footage(memory), path, shot, lambda s, d: progress(done + (1 - done) * s, d)
                 )
-            take = self._take(footage, path, len(state.log), shot)
+            take = self._kept(footage, path, len(state.log), shot)
             with self._timed("compare"):
                 seen = compare(before.clip, before.memory, take.clip, take.memory) if not footage.stopped else None
             after = replace(take, comparison=seen)
             memory = take.memory
         self._advance(label, replace(state, original=original, memory=memory, before=before, after=after))
-
-    def _carried_over(self, old: SpatialMemory, new: SpatialMemory) -> SpatialMemory:
-        """The edited memory with what completion added to the original since, except where an edit cleared.
-
-        Both clips then show the same invented surroundings and differ in nothing but the edit.
-        """
-        added = np.arange(len(new)) >= len(old)
-        removed = ~np.isin(new.labels.origin, self.state.memory.labels.origin)
-        added &= ~(removed & (new.labels.origin >= 0))
-        for edit in self.state.log:
-            added &= ~completed_beside(new, edit.camera, edit.mask)
-        return self.state.memory.insert(new.cloud[added], new.labels[added])
 
     def _film(self, footage: Footage, path: CameraPath, shot: Shot, progress: Progress) -> Footage:
         rounds = rounds_of(list(path), shot, self.tools.turn.generator)
@@ -355,29 +216,10 @@ class Session:
         kept = footage if footage.clips else journal.read(key, footage)
         return film(kept, rounds, shot, self.tools.turn, progress, lambda f: journal.write(key, f))
 
-    def _take(self, footage: Footage, path: CameraPath, edits: int, shot: Shot) -> Take:
-        name = f"{'edited' if edits else 'original'}-{uuid.uuid4().hex[:8]}"
-        clip = footage.clip
-        stored = np.lib.format.open_memmap(
-            self.folder / f"{name}.npy", mode="w+", dtype=np.uint8, shape=clip.images.shape
-        )
-        stored[:] = clip.images
-        file = self.folder / f"{name}.mp4"
-        notes = (*footage.notes, *((footage.stopped,) if footage.stopped else ()))
+    def _kept(self, footage: Footage, path: CameraPath, edits: int, shot: Shot) -> Take:
         with self._timed("encode"):
-            write_mp4(file, clip.images, clip.fps, metadata={"comment": " ".join(notes), "title": path.name})
-        return Take(frozen_clip(stored, clip), footage.on(stored), path, shot, file, edits, notes=notes)
+            return kept(self.folder, footage, path, edits, shot)
 
     def close(self) -> None:
         """The session's folder and all files in it are removed."""
         shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _films(take: Take, path: CameraPath, shot: Shot, wholly: bool = True) -> bool:
-    """True when the take was made by this shot and, if asked, to its end."""
-    a, b = take.path, path
-    told = [(s.seed, s.turns, s.prompts) for s in (take.shot, shot)]
-    if told[0] != told[1] or len(a) != len(b):
-        return False
-    same = all(x.same_lens(y) and np.array_equal(x.w2c, y.w2c) for x, y in zip(a, b, strict=True))
-    return same and not (wholly and take.footage.stopped)

@@ -1,6 +1,7 @@
 """Value noise that is a function of the place alone: the same in every view, every process, every order of calls."""
 
 import math
+from typing import Any
 
 from numba import njit
 
@@ -12,7 +13,7 @@ OPTIONS = {
 }
 """How every kernel of the world is compiled; infinities stay possible (the sky's depth), NaN is not."""
 
-WITHOUT_MEMORY = OPTIONS | {"_nrt": False}
+WITHOUT_MEMORY: dict[str, Any] = OPTIONS | {"_nrt": False}
 """For kernels that allocate nothing: numba then counts no references, which is half of their time."""
 
 

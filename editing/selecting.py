@@ -1,0 +1,152 @@
+"""The selection half of a session: clicks, boxes, shapes in space, and what is selected by them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from editing.chosen import Chosen, chosen, points_of, usable
+from editing.operations import Cleared
+from editing.selection import Combination, checked
+from editing.state import Click, Picking, State
+from editing.volume_selection import Step, Volume
+from spatia_core.arrays import Image, Mask, Selection
+from spatia_core.backends.protocols import Segmenter
+from spatia_core.errors import InvalidInput
+from spatia_core.memory import SpatialMemory
+from spatia_core.pipeline import Backends
+from spatia_core.render import render
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """The backends of a session."""
+
+    turn: Backends
+    segmenter: Segmenter
+
+
+class Selecting(ABC):
+    """What is selected in the present memory; every step can be taken back one by one."""
+
+    def __init__(self, tools: Tools, clock: Callable[[], float]) -> None:
+        self.tools = tools
+        self.timings: dict[str, float] = {}
+        self._clock = clock
+        self._pickings: tuple[Picking, ...] = (Picking(),)
+        self._embedding: tuple[SpatialMemory, Any] | None = None
+        self._cleared: tuple[Chosen, Cleared] | None = None
+        self._chosen: Chosen | None = None
+
+    @property
+    @abstractmethod
+    def state(self) -> State:
+        """The present state."""
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started = self._clock()
+        yield
+        self.timings[stage] = self._clock() - started
+
+    @property
+    def picking(self) -> Picking:
+        """The selection in the making."""
+        return self._pickings[-1]
+
+    @property
+    def stage(self) -> Image:
+        """(h, w, 3) what selections are made on: the present memory seen by the photo's camera."""
+        return render(self.state.memory.cloud, self.state.camera).rgb
+
+    def click(self, x: float, y: float, positive: bool = True) -> Mask:
+        """The mask after one more click at working pixel (x, y); a first - click raises InvalidInput."""
+        return self._ask(self.picking.asked(click=Click(x, y, positive)))
+
+    def box(self, x0: float, y0: float, x1: float, y1: float) -> Mask:
+        """The mask for a box in working pixels, any two opposite corners."""
+        return self._ask(self.picking.asked(box=(min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))))
+
+    def take_back(self) -> None:
+        """The selection as it was before the last click, box, choice or growth; raises InvalidInput without one."""
+        if len(self._pickings) < 2:
+            raise InvalidInput("There is no click to take back.")
+        self._pickings = self._pickings[:-1]
+
+    def choose(self, index: int) -> None:
+        """Another of the segmenter's candidates."""
+        found = self.picking.candidates
+        if found is None or not 0 <= index < len(found.masks):
+            raise InvalidInput("There is no such mask to choose. Click on the thing first.")
+        self._pick(replace(self.picking, choice=index))
+
+    def grow(self, pixels: int) -> None:
+        """The selection's border `pixels` further out than the segmenter put it (negative: further in)."""
+        if not -60 <= pixels <= 60:
+            raise InvalidInput(f"A selection can be grown or shrunk by at most 60 pixels, not {pixels}.")
+        self._pick(replace(self.picking, grow=pixels))
+
+    def select_mask(self, mask: Mask) -> None:
+        """A mask of the working picture's size, taken as it is."""
+        self._pick(Picking(drawn=checked(mask, self.state.camera)))
+
+    def combine_next(self, how: Combination) -> None:
+        """What is clicked from now on is added to, taken from or intersected with the present selection."""
+        picking = self.picking
+        solid = None if picking.solid is None else picking.volume(self.state.camera)
+        self._pick(Picking(base=picking.mask, how=how, solid=solid))
+
+    def select_in_space(self, step: Step) -> Selection:
+        """(n,) the points selected after one more step in the 3D view, put together with what was selected before."""
+        before = self.picking.volume(self.state.camera) or Volume()
+        with self._timed("select"):
+            found = chosen(Picking(solid=before.then(step)), self.state)
+        assert found.points is not None
+        picking = replace(found.picking, drawn=found.mask)
+        self._pick(picking)
+        self._chosen = replace(found, picking=picking)
+        return found.points
+
+    @property
+    def selected_points(self) -> Selection | None:
+        """(n,) the points of the present selection, or None without one."""
+        return points_of(self._found(), self.state)
+
+    @property
+    def selects_in_space(self) -> bool:
+        """True when some point is selected in space, seen by the photo's camera or not."""
+        found = self._found()
+        return found.points is not None and bool(found.points.any())
+
+    def _found(self) -> Chosen:
+        kept = self._chosen
+        if kept is None or kept.picking is not self.picking or kept.memory is not self.state.memory:
+            self._chosen = kept = chosen(self.picking, self.state)
+        return kept
+
+    def select_nothing(self) -> None:
+        """No selection; the clicks are gone."""
+        self._forget_selection()
+
+    def _ask(self, picking: Picking) -> Mask:
+        state = self.state
+        prompt = picking.prompt.checked_for(state.camera.height, state.camera.width)
+        if self._embedding is None or self._embedding[0] is not state.memory:
+            self._embedding = (state.memory, self.tools.segmenter.embed(self.stage))
+        with self._timed("click"):
+            found = self.tools.segmenter.segment(self._embedding[1], prompt)
+        self._pick(replace(picking, candidates=found, choice=0))
+        mask = self.picking.mask
+        assert mask is not None
+        return mask
+
+    def _pick(self, picking: Picking) -> None:
+        self._pickings = (*self._pickings, picking)
+
+    def _forget_selection(self) -> None:
+        self._pickings = (Picking(),)
+        self._cleared = self._chosen = None
+
+    def _selected(self) -> Chosen:
+        return usable(self._found(), self.state)
