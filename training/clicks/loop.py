@@ -18,8 +18,6 @@ from spatia_core.backends.clicks.network import ClickNetwork
 from training.clicks.clicking import Clicked, overlap
 from training.clicks.samples import Bank
 
-_SIZES = ((0.7, 128, 24), (1.0, 160, 18))
-"""Up to which share of the steps: picture side and batch."""
 _WARM_UP = 300
 
 
@@ -32,6 +30,8 @@ class Plan:
     checkpoint: Path = Path("click.pt")
     every: int = 250
     """Steps between checkpoints."""
+    sizes: tuple[tuple[float, int, int], ...] = ((0.7, 128, 24), (1.0, 160, 18))
+    """Up to which share of the steps: picture side and batch."""
 
 
 def train(network: ClickNetwork, bank: Bank, plan: Plan) -> nn.Module:
@@ -51,7 +51,7 @@ def train(network: ClickNetwork, bank: Bank, plan: Plan) -> nn.Module:
     started = time.perf_counter()
     while step < plan.steps:
         share = step / plan.steps
-        size, batch = next((s, b) for end, s, b in _SIZES if share < end)
+        size, batch = next((s, b) for end, s, b in plan.sizes if share < end)
         pictures = [Clicked(bank.draw(size), bank.dice) for _ in range(batch)]
         for click in range(int(bank.dice.rng.integers(2, 5))):
             _set_rate(optimizer, plan, step)
@@ -140,8 +140,8 @@ def _follow(average: nn.Module, network: nn.Module, step: int) -> None:
 
 
 def _report(step: int, size: int, seconds: float, log: list[tuple[float, int, float]]) -> None:
-    by_click = [np.mean([o for _, c, o in log if c == k]) for k in range(4)]
-    overlaps = " ".join(f"{v:.3f}" for v in by_click)
+    by_click = [[o for _, c, o in log if c == k] for k in range(4)]
+    overlaps = " ".join(f"{np.mean(v):.3f}" for v in by_click if v)
     loss = np.mean([entry[0] for entry in log])
     print(f"step {step} side {size} minutes {seconds / 60:.1f} loss {loss:.4f} overlap by click {overlaps}", flush=True)
 
