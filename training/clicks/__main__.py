@@ -5,6 +5,7 @@ of the mask folder are never trained on (`training.clicks.photos.held_out`). Int
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -26,6 +27,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--work", type=Path, default=Path("/tmp/click-training"), help="checkpoints")
     parser.add_argument("--start", type=Path, default=WEIGHTS / "depth_nano.safetensors")
+    parser.add_argument("--refine", action="store_true", help="--start holds click weights: larger pictures")
     parser.add_argument("--out", type=Path, help="where the finished weights go")
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -38,6 +40,8 @@ def main() -> None:
     taken = loop.start_from_depth(network, options.start) if options.start.exists() else 0
     print(f"{len(training)} photos to train on; {taken} tensors taken from the start weights", flush=True)
     plan = loop.Plan(options.steps, checkpoint=options.work / "click.pt")
+    if options.refine:
+        plan = replace(plan, rate=1e-3, sizes=loop.LARGE)
     average = loop.train(network, bank, plan)
     loop.export(average, options.out or options.work / "click_hybrid.safetensors")
 

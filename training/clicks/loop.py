@@ -19,6 +19,8 @@ from training.clicks.clicking import Clicked, overlap
 from training.clicks.samples import Bank
 
 _WARM_UP = 300
+LARGE = ((0.5, 160, 16), (1.0, 192, 12))
+"""Picture sides and batches up to the size the product works at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def train(network: ClickNetwork, bank: Bank, plan: Plan) -> nn.Module:
             if step % plan.every == 0:
                 _report(step, size, time.perf_counter() - started, log)
                 _save(plan.checkpoint, network, average, optimizer, step)
+                bank.scenes.refresh()
                 log.clear()
     return average
 

@@ -11,7 +11,7 @@ from training.clicks import painting
 from training.clicks.painting import Dice, Layer, Soft
 from training.clicks.photos import Photo
 
-_SHARES = {"scene": 0.15, "photo": 0.45, "paste": 0.28, "blobs": 0.12}
+_SHARES = {"scene": 0.2, "photo": 0.42, "paste": 0.27, "blobs": 0.11}
 _LEAST, _MOST = 0.004, 0.75
 """Share of the picture that the thing covers."""
 
@@ -19,16 +19,25 @@ Sample = tuple[Image, Soft]
 
 
 class Scenes:
-    """Rendered scenes with the number of the thing at every pixel: `NAME.rgb.npy`, `NAME.ids.npy`, `NAME.n`."""
+    """Rendered scenes with the number of the thing at every pixel: `NAME.rgb.npy`, `NAME.ids.npy`, `NAME.n`.
+
+    Shards still being written grow at `refresh`.
+    """
 
     def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
         self._shards: list[tuple[np.ndarray, np.ndarray, int]] = []
-        for count in sorted(folder.glob("*.n")) if folder else ():
-            base = count.with_suffix("")
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Counts what is ready now."""
+        self._shards.clear()
+        for count in sorted(self._folder.glob("*.n")) if self._folder else ():
+            base, ready = count.with_suffix(""), count.read_text().strip()
             ids = base.with_suffix(".ids.npy")
-            if ids.exists():
+            if ids.exists() and ready:
                 rgb = np.load(base.with_suffix(".rgb.npy"), mmap_mode="r")
-                self._shards.append((rgb, np.load(ids, mmap_mode="r"), int(count.read_text())))
+                self._shards.append((rgb, np.load(ids, mmap_mode="r"), int(ready)))
         self.total = sum(n for *_, n in self._shards)
 
     def __getitem__(self, i: int) -> tuple[np.ndarray, np.ndarray]:
@@ -47,7 +56,7 @@ class Bank:
         self._photos = [p for p in photos if p.mask.sum() > 60]
         self._cutouts = [c for c in map(_cut_out, self._photos) if c[1].sum() >= 300]
         self._backgrounds = [p.image for p in photos] + list(backgrounds)
-        self._scenes = scenes
+        self.scenes = scenes
         self._kinds = [k for k in _SHARES if k != "scene" or scenes.total]
         weights = np.array([_SHARES[k] for k in self._kinds])
         self._weights = weights / weights.sum()
@@ -72,7 +81,7 @@ class Bank:
         return self._composed(size, blobs=True)
 
     def _scene(self, size: int) -> Sample | None:
-        image, ids = self._scenes[self.dice.index(self._scenes.total)]
+        image, ids = self.scenes[self.dice.index(self.scenes.total)]
         numbers, counts = np.unique(ids, return_counts=True)
         keep = (numbers > 1) & (counts > 0.004 * ids.size) & (counts < 0.6 * ids.size)
         if not keep.any():
@@ -84,8 +93,8 @@ class Bank:
         return image, _known(soft)
 
     def _background(self, size: int) -> Image:
-        if self._scenes.total and self.dice.chance(0.25):
-            image = self._scenes[self.dice.index(self._scenes.total)][0]
+        if self.scenes.total and self.dice.chance(0.25):
+            image = self.scenes[self.dice.index(self.scenes.total)][0]
         else:
             image = self._backgrounds[self.dice.index(len(self._backgrounds))]
         return painting.warped(self.dice, image, None, size)[0]
