@@ -104,7 +104,7 @@ def rounds_of(path: Sequence[Camera], shot: Shot, generator: VideoGenerator) -> 
 def fingerprint(memory: SpatialMemory, rounds: Sequence[Round], shot: Shot, backends: Backends) -> str:
     """A name for a film: equal only when memory, path, seed, prompts and backends are."""
     digest = hashlib.blake2b(digest_size=16)
-    names = (backends.depth.name, backends.generator.name, backends.tracker.name)
+    names = (backends.depth.name, backends.generator.name, backends.tracker.name, backends.told)
     digest.update(repr((names, shot.seed, [(len(r.cameras), r.prompt) for r in rounds])).encode())
     for array in (memory.cloud.xyz, memory.cloud.rgb, *(m for r in rounds for c in r.cameras for m in (c.K, c.w2c))):
         digest.update(np.ascontiguousarray(array).tobytes())

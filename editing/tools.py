@@ -57,4 +57,5 @@ def tools(pool: Pool, choice: Choice | None = None) -> Tools:
     def made(kind: registry.Kind) -> Any:
         return pool.get(kind, getattr(choice, kind), **choice.told(kind))
 
-    return Tools(Backends(made("depth"), made("generator"), made("tracker")), made("segmenter"))
+    told = repr(sorted(choice.options, key=repr))
+    return Tools(Backends(made("depth"), made("generator"), made("tracker"), told), made("segmenter"))

@@ -6,7 +6,7 @@ from typing import overload
 from spatia_core.backends.protocols import Conditioning, ReferenceView
 from spatia_core.camera import Camera
 from spatia_core.completion import MARGIN
-from spatia_core.memory import SpatialMemory
+from spatia_core.memory import Provenance, SpatialMemory
 from spatia_core.movers import Mover
 from spatia_core.point_cloud import PointCloud
 from spatia_core.references import select_references
@@ -19,6 +19,11 @@ class Projections(Sequence[Rendering]):
     def __init__(self, cloud: PointCloud, cameras: Sequence[Camera]) -> None:
         self._cloud = cloud
         self._cameras = tuple(cameras)
+
+    @property
+    def cloud(self) -> PointCloud:
+        """What is rendered, for generators that draw in a way of their own."""
+        return self._cloud
 
     def __len__(self) -> int:
         return len(self._cameras)
@@ -52,5 +57,6 @@ def condition(
         projections=Projections(memory.cloud, path),
         references=tuple(view_of(memory, memory.keyframes[k].camera.widened(MARGIN)) for k in chosen),
         history=tuple(view_of(memory, camera) for camera in history),
+        invented=memory.of(Provenance.COMPLETED),
         movers=tuple(movers),
     )

@@ -32,6 +32,8 @@ class Backends:
     depth: DepthEstimator
     generator: VideoGenerator
     tracker: SlamTracker
+    told: str = ""
+    """The options they were made with, as text: a film made with others is another film."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

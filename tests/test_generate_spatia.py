@@ -21,6 +21,7 @@ from spatia_core.camera_path import SceneScale, make_path
 from spatia_core.conditioning import condition
 from spatia_core.errors import BackendUnavailable, Cancelled, InvalidInput
 from spatia_core.movers import Mover
+from spatia_core.render import Rendering
 from tests.studio import centre_of_thing, make_session, memory, start, thing_mask
 from tests.test_no_ghost import has_paint, painted
 from tests.tiny_spatia import tiny_pipeline, tiny_transformer
@@ -88,6 +89,11 @@ def shown(frames: int = 3, width: int = 72, height: int = 40, history: int = 0) 
     return condition(memory(), cameras[history:], history=cameras[:history])
 
 
+def invented_pixels(conditioning: Conditioning, seen: Rendering) -> np.ndarray:
+    assert conditioning.invented is not None
+    return seen.coverage & conditioning.invented[np.maximum(seen.point_index, 0)]
+
+
 class Fed:
     """All that the autoencoder is given to encode: nothing else of the world reaches the transformer."""
 
@@ -152,13 +158,29 @@ def test_a_first_round_is_fed_projection_holes_first_frame_and_references(made, 
     for i in range(5):
         seen = conditioning.projections[min(i, 3)]
         picture = np.rint((projection[0, :, i].transpose(1, 2, 0) + 1) * 127.5)[:40, :72]
-        np.testing.assert_array_equal(picture, seen.rgb)
-        np.testing.assert_array_equal(holes[0, 0, i, :40, :72] == 1, ~seen.coverage)
+        known = seen.coverage & ~invented_pixels(conditioning, seen)
+        np.testing.assert_array_equal(picture, np.where(known[..., None], seen.rgb, 0))
+        np.testing.assert_array_equal(holes[0, 0, i, :40, :72] == 1, ~known)
     start = conditioning.first_frame
     picture = np.rint((first[0, :, 0].transpose(1, 2, 0) + 1) * 127.5)[:40, :72]
     np.testing.assert_array_equal(picture[start.coverage], start.rgb[start.coverage])
     assert len(reference[0, 0]) == len(conditioning.references) == 1
     assert not made._holder.pipe.lora.enabled
+
+
+def test_what_the_memory_invented_is_a_hole_unless_it_is_to_be_shown(folder, monkeypatch):
+    conditioning = shown(4)
+    invented = [invented_pixels(conditioning, p) for p in conditioning.projections]
+    assert any(i.any() for i in invented), "the path must see something that was completed"
+    made = generator(folder, imagine=False)
+    made.generate(shown(1), "", SETTINGS)
+    fed = Fed(made, monkeypatch)
+    made.generate(conditioning, "", SETTINGS)
+    projection, holes = fed.videos[2:]
+    for i, seen in enumerate(conditioning.projections):
+        picture = np.rint((projection[0, :, i].transpose(1, 2, 0) + 1) * 127.5)[:40, :72]
+        np.testing.assert_array_equal(picture, seen.rgb)
+        np.testing.assert_array_equal(holes[0, 0, i, :40, :72] == 1, ~seen.coverage)
 
 
 def test_a_later_round_begins_with_4k_plus_1_frames_of_history_and_the_lora_on(made, monkeypatch):
@@ -220,7 +242,8 @@ def test_what_moves_is_drawn_into_what_steers_the_network_and_marked_in_the_clip
     assert clip.dynamic.any()
     assert clip.dynamic.shape == clip.images.shape[:3]
     picture = np.rint((fed.videos[2][0, :, 1].transpose(1, 2, 0) + 1) * 127.5)[:40, :72]
-    changed = (picture != still.projections[1].rgb).any(-1)
+    behind = still.projections[1]
+    changed = (picture != behind.rgb).any(-1) & ~invented_pixels(still, behind)
     assert changed.any()
     assert not (changed & ~clip.dynamic[1]).any()
     assert made.generate(still, "", SETTINGS).dynamic is None
@@ -328,8 +351,6 @@ def test_wrong_folders_files_and_options_are_answered_in_sentences(tmp_path, fol
 def test_the_official_renderer_draws_projection_and_holes_of_every_frame(folder, monkeypatch):
     made = generator(folder, official_renderer=True)
     conditioning = shown(2, history=5)
-    if not hasattr(conditioning.projections, "cloud"):
-        monkeypatch.setattr(type(conditioning.projections), "cloud", property(lambda s: s._cloud), raising=False)
     made.generate(shown(1), "", SETTINGS)
     fed = Fed(made, monkeypatch)
     made.generate(conditioning, "", SETTINGS)
@@ -337,6 +358,11 @@ def test_the_official_renderer_draws_projection_and_holes_of_every_frame(folder,
     assert projection.shape[2] == holes.shape[2] == 9
     soft = holes[0, 0, :, :40, :72]
     assert ((soft > 0.01) & (soft < 0.99)).any(), "its coverage has soft edges"
+    shows_all = generator(folder, official_renderer=True, imagine=False)
+    shows_all.generate(shown(1), "", SETTINGS)
+    fed = Fed(shows_all, monkeypatch)
+    shows_all.generate(conditioning, "", SETTINGS)
+    assert fed.videos[3].sum() < holes.sum(), "what the memory invented is drawn when it is to be shown"
     bare = replace(conditioning, projections=[p for p in conditioning.projections])
     with pytest.raises(InvalidInput, match="official renderer"):
         made.generate(bare, "", SETTINGS)

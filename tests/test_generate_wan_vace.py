@@ -92,7 +92,9 @@ def test_the_pipeline_is_shown_the_memory_with_grey_holes_and_history_in_front(m
     assert (call["width"], call["height"]) == (80, 48)
     shown_history = conditioning.history[-5:]
     pictures = [*(v.image for v in shown_history), *(p.rgb for p in conditioning.projections)]
-    known = [*(~np.isnan(v.depth) for v in shown_history), *(p.coverage for p in conditioning.projections)]
+    assert conditioning.invented is not None
+    shown_new = [p.coverage & ~conditioning.invented[np.maximum(p.point_index, 0)] for p in conditioning.projections]
+    known = [*(~np.isnan(v.depth) for v in shown_history), *shown_new]
     for fed, mask, picture, k in zip(call["video"], call["mask"], pictures, known, strict=True):
         inside = np.asarray(fed)[:40, :72]
         np.testing.assert_array_equal(inside[k], picture[k])

@@ -94,6 +94,8 @@ class Strip:
     """Frames at the beginning that are shown, not made."""
     new: int
     """Frames after them that the clip consists of."""
+    first: Image
+    """The first frame with all that the memory shows, invented parts included."""
     dynamic: Bool[np.ndarray, "new clip_h clip_w"] | None = None
     """Where things move in the clip's own frames, at its own size; None where nothing does."""
 
@@ -117,8 +119,13 @@ def history_of(conditioning: Conditioning, most: int) -> tuple[ReferenceView, ..
     return conditioning.history[len(conditioning.history) - usable :] if usable else ()
 
 
-def strip_of(conditioning: Conditioning, canvas: Canvas, most_history: int, progress: Progress) -> Strip:
-    """Every picture comes out of the conditioning and so from the edited memory; nothing else is looked at."""
+def strip_of(
+    conditioning: Conditioning, canvas: Canvas, most_history: int, progress: Progress, imagine: bool = False
+) -> Strip:
+    """Every picture comes out of the conditioning and so from the edited memory; nothing else is looked at.
+
+    imagine: in new frames, what the memory invented is unknown.
+    """
     history = history_of(conditioning, most_history)
     cameras = conditioning.cameras
     if not cameras:
@@ -126,6 +133,7 @@ def strip_of(conditioning: Conditioning, canvas: Canvas, most_history: int, prog
     total = strip_length(len(cameras), len(history))
     shape = (total, canvas.outer_height, canvas.outer_width)
     images, known = np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool)
+    whole = known[0]
     for i, view in enumerate(history):
         image, seen = at_size(view.image, ~np.isnan(view.depth), canvas.width, canvas.height)
         images[i], known[i] = canvas.fit(image), canvas.fit_mask(seen)
@@ -138,11 +146,17 @@ def strip_of(conditioning: Conditioning, canvas: Canvas, most_history: int, prog
             picture, dynamic[i] = draw(shown.rgb, shown.depth, camera, conditioning.movers, i)
             seen = seen | (picture != shown.rgb).any(-1)
         k = len(history) + i
-        images[k], known[k] = canvas.fit(picture), canvas.fit_mask(seen)
+        images[k] = canvas.fit(picture)
+        whole = canvas.fit_mask(seen) if k == 0 else whole
+        if imagine and conditioning.invented is not None:
+            hidden = conditioning.invented[shown.point_index] & shown.coverage
+            seen = seen & ~(hidden & (picture == shown.rgb).all(-1))
+        known[k] = canvas.fit_mask(seen)
     last = len(history) + len(cameras)
     images[last:], known[last:] = images[last - 1], known[last - 1]
+    first = fill_small_holes(images[0], whole)
     images[~known] = 0
-    return Strip(images, known, len(history), len(cameras), dynamic)
+    return Strip(images, known, len(history), len(cameras), first, dynamic)
 
 
 def at_size(

@@ -53,6 +53,8 @@ class SpatiaGenerator:
     prompt_suffix: str = PROMPT_SUFFIX
     """Added to every prompt."""
     negative: str = NEGATIVE_PROMPT
+    imagine: bool = True
+    """True leaves to the network what the memory itself invented; False shows it as known."""
     reuse_noise: bool = False
     """True starts every round from the same noise, as the published code does."""
     official_renderer: bool = False
@@ -114,15 +116,15 @@ class SpatiaGenerator:
     def _inputs(
         self, conditioning: Conditioning, canvas: fitting.Canvas, progress: Progress
     ) -> tuple[RoundInputs, fitting.Strip]:
-        strip = fitting.strip_of(conditioning, canvas, self.rounds.history, progress)
+        strip = fitting.strip_of(conditioning, canvas, self.rounds.history, progress, self.imagine)
         projection, holes = strip.images, np.where(strip.known, 0, 255).astype(np.uint8)
         if self.official_renderer:
-            projection, holes = published(conditioning, canvas, strip)
+            projection, holes = published(conditioning, canvas, strip, self.imagine)
         history = [fitting.filled(v, canvas) for v in fitting.history_of(conditioning, self.rounds.history)]
         references = fitting.reference_pictures(conditioning, canvas, self.references)
         first = None
         if not history:
-            first = fitting.fill_small_holes(strip.images[0], strip.known[0])
+            first = strip.first
         inputs = RoundInputs(
             projection,
             holes,
@@ -217,7 +219,7 @@ def _control(folder: Path) -> Path:
 
 
 def published(
-    conditioning: Conditioning, canvas: fitting.Canvas, strip: fitting.Strip
+    conditioning: Conditioning, canvas: fitting.Canvas, strip: fitting.Strip, imagine: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Projection and holes drawn as the published code draws them, history included."""
     cloud: Any = getattr(conditioning.projections, "cloud", None)
@@ -225,6 +227,8 @@ def published(
         raise InvalidInput(
             "The official renderer needs projections that hold the memory's cloud; leave the option out."
         )
+    if imagine and conditioning.invented is not None:
+        cloud = cloud[~conditioning.invented]
     projection, holes = strip.images.copy(), np.zeros(strip.known.shape, np.uint8)
     first = len(conditioning.history) - strip.history
     cameras = [*(v.camera for v in conditioning.history[first:]), *conditioning.cameras]

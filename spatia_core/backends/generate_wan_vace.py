@@ -51,6 +51,8 @@ class WanVaceGenerator:
     guidance: float | None = None
     """None = what the settings say."""
     negative: str = NEGATIVE
+    imagine: bool = True
+    """True leaves to the network what the memory itself invented; False shows it as known."""
     download: bool = True
     accept_non_commercial: bool = False
     rung: str | None = None
@@ -89,7 +91,9 @@ class WanVaceGenerator:
         with fitting.in_turn(self._holder.lock, progress):
             figures = placed(self.weights, *MODELS[self.model])
             self._holder.ready(figures, job, lambda s, d: progress(0.1 * s, d))
-            strip = fitting.strip_of(conditioning, canvas, self.rounds.history, lambda s, d: progress(0.1 + 0.1 * s, d))
+            strip = fitting.strip_of(
+                conditioning, canvas, self.rounds.history, lambda s, d: progress(0.1 + 0.1 * s, d), self.imagine
+            )
             asked = _Asked(prompt, steps, guidance, fitting.noise_seed(settings.seed, settings.round_index))
             frames = self._run(strip, fitting.reference_pictures(conditioning, canvas), asked, progress)
         images = canvas.back(strip.trimmed(frames))

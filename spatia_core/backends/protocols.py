@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from jaxtyping import Bool, Float
 
-from spatia_core.arrays import Depth, Image, Intrinsics, Mask, read_only
+from spatia_core.arrays import Depth, Image, Intrinsics, Mask, Selection, read_only
 from spatia_core.camera import Camera
 from spatia_core.errors import InvalidInput
 from spatia_core.frames import Clip, DepthMap
@@ -139,6 +139,9 @@ class Conditioning:
     """The last frames of the clip before this one, oldest first; empty in the first turn."""
     movers: tuple[Mover, ...] = ()
     """Things that move in the clip, frame 0 being its first; they are not in the projections and not in the memory."""
+    invented: Selection | None = None
+    """(n,) which points of the projections no picture ever showed: the memory completed itself with them. A generator
+    that imagines may take their pixels for holes."""
 
     @property
     def first_frame(self) -> Rendering:
