@@ -91,3 +91,26 @@ def ground_under(mask: Mask, depth: Depth, camera: Camera) -> Ground:
             touching = plane.hit(camera.centre, ray)
             return plane if touching is None else Ground(normal, offset, touching, guessed=False)
     return Ground(up, float(up @ contact), contact, guessed=True)
+
+
+def ground_at(x: float, y: float, depth: Depth, camera: Camera) -> Ground:
+    """The surface around pixel (x, y), with that spot as the contact; level where it is steep or nothing fits.
+
+    depth: (h, w) z-depth of the scene, known everywhere.
+    """
+    h, w = depth.shape
+    row, column = int(np.clip(y, 0, h - 1)), int(np.clip(x, 0, w - 1))
+    reach = max(4, round(0.03 * w))
+    part = np.zeros((h, w), bool)
+    part[max(row - reach, 0) : row + reach + 1, max(column - reach, 0) : column + reach + 1] = True
+    c2w, up = camera.c2w, -camera.c2w[:3, 1]
+    ray = c2w[:3, :3] @ np.array([(x - camera.K[0, 2]) / camera.K[0, 0], (y - camera.K[1, 2]) / camera.K[1, 1], 1.0])
+    spot = float(depth[row, column])
+    contact = camera.centre + ray * spot
+    sample = camera.unproject(depth)[part].astype(np.float64)
+    normal, offset, spread = _fit_plane(sample[np.isfinite(sample).all(1)])
+    if normal @ (camera.centre - contact) < 0:
+        normal, offset = -normal, -offset
+    if spread < 0.05 * spot and normal @ up > UPRIGHT:
+        return Ground(normal, float(normal @ contact), contact, guessed=False)
+    return Ground(up, float(up @ contact), contact, guessed=True)

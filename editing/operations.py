@@ -1,17 +1,20 @@
 """Edits: (memory, selection, parameters) -> memory. Every one of them leaves no pixel of what it took away."""
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 from jaxtyping import Bool
 
+from editing.edits import Edit, Fill
 from editing.ground import Ground, ground_under
+from editing.inserting import inserted
+from editing.placing import Similarity, as_object, next_number, set_down, similarity
+from editing.recolouring import recoloured
 from editing.selection import checked, edge_width, grown, lift_mask, points_under, selected_pixels, shown_mask
-from editing.volume_selection import Volume, checked_points
-from spatia_core import se3
-from spatia_core.arrays import Depth, Mask, Selection, nearest_false, read_only
+from editing.volume_selection import Drawn, Thing, Volume, checked_points
+from editing.walking import Walker
+from spatia_core.arrays import Depth, Mask, Selection, nearest_false
 from spatia_core.camera import Camera
 from spatia_core.completion import MARGIN, complete_hole
 from spatia_core.depth_edges import stand_up
@@ -20,51 +23,21 @@ from spatia_core.fusion import lift
 from spatia_core.memory import PointLabels, Provenance, SpatialMemory
 from spatia_core.point_cloud import PointCloud
 from spatia_core.render import Rendering, render
-
-FARTHEST_MOVE = 20.0
-"""Largest move, in median depths of the scene."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Edit:
-    """One change a person made, complete enough to be made again on a rebuilt memory."""
-
-    kind: Literal["delete", "move"]
-    camera: Camera
-    """View the mask was drawn in."""
-    mask: Mask
-    """(h, w) what was selected in that view, at that point of the log."""
-    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Of a move: along the camera's axes (x right, y down, z forward), in median depths of the scene."""
-    on_ground: bool = True
-    """Of a move: the thing stays on the surface it stands on; offset y then lifts it off."""
-    solid: bool = True
-    """Of a move: the thing is stood upright at its ground contact first, because its depth is an estimate."""
-    volume: Volume | None = None
-    """What was selected in space; then it counts, and the mask only says where the camera saw it."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "mask", read_only(self.mask, bool))
-        if not all(np.isfinite(self.offset)) or max(abs(v) for v in self.offset) > FARTHEST_MOVE:
-            raise InvalidInput(
-                f"A move of {self.offset} is not possible: give three finite numbers of at most {FARTHEST_MOVE:g}, in "
-                "median depths of the scene."
-            )
-
-    @property
-    def label(self) -> str:
-        """What a person reads in the history."""
-        if self.kind == "delete":
-            return "Delete"
-        return "Move by " + ", ".join(f"{v:+.2f}" for v in self.offset)
+from spatia_core.se3 import Vec3
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Cleared:
     """A memory without a thing, its background completed, and the thing itself."""
 
+    base: SpatialMemory
+    """The memory with the thing where it was."""
     memory: SpatialMemory
     """What is left, completed where the thing stood."""
+    left: int
+    """How many of its points were left; those after them were completed."""
+    view: Camera
+    """The widened view it was completed in."""
     thing: PointCloud
     """The thing's points as they were."""
     solid_thing: PointCloud
@@ -73,8 +46,34 @@ class Cleared:
     """What was known of the thing's points, in the order of both clouds."""
     ground: Ground
     """What it stands on."""
-    up: se3.Vec3
+    up: Vec3
     """(3,) up direction of the view, world frame."""
+
+    @property
+    def added(self) -> Selection:
+        """(n,) True for the points of `memory` that were completed where the thing stood."""
+        return np.arange(len(self.memory)) >= self.left
+
+    def filled(self, fill: Fill) -> SpatialMemory:
+        """What is left, with the place filled as asked."""
+        if fill == "completed":
+            return self.memory
+        return self.memory.without(self.added) if fill == "hole" else _plain(self)
+
+    def open_place(self, fill: Fill) -> PointCloud:
+        """What would have filled the place where it was left open: nothing else may be invented there."""
+        return self.memory.cloud[self.added] if fill == "hole" else PointCloud.empty()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Changed:
+    """What an edit makes of a memory."""
+
+    memory: SpatialMemory
+    walker: Walker | None = None
+    """What moves from now on; it is not in the memory."""
+    left_open: PointCloud = field(default_factory=PointCloud.empty)
+    """Places that only a generator may fill."""
 
 
 def _padded(mask: Mask, camera: Camera) -> tuple[Bool[np.ndarray, "wide_h wide_w"], Camera]:
@@ -119,9 +118,12 @@ def clear(memory: SpatialMemory, camera: Camera, mask: Mask, volume: Volume | No
         return _clear_volume(memory, camera, volume)
     seen = render(memory.cloud, camera)
     chosen = lift_mask(memory, camera, mask, seen)
+    number = _object_shown(memory, seen, checked(mask, camera))
+    if number:
+        return _clear_volume(memory, camera, Volume((Drawn(Thing(number)),)))
     pixels = selected_pixels(checked(mask, camera), seen, camera)
     hole, wide = _padded(grown(mask, edge_width(camera)), camera)
-    completed = _vacated(memory, wide, render(memory.cloud, wide), hole, chosen)
+    completed, left = _vacated(memory, wide, render(memory.cloud, wide), hole, chosen)
     background = render(completed.cloud, camera)
     depth = np.where(np.isfinite(background.depth), background.depth, seen.depth)
     solid = smoothed(stand_up(np.where(pixels, seen.depth, depth), pixels), pixels)
@@ -129,11 +131,30 @@ def clear(memory: SpatialMemory, camera: Camera, mask: Mask, volume: Volume | No
     labels = memory.labels[seen.point_index[pixels]]
     solid_thing = lift(seen.rgb, solid, camera, pixels)
     ground = ground_under(pixels, depth, camera)
-    return Cleared(completed, thing, solid_thing, labels, ground, -camera.c2w[:3, 1])
+    return Cleared(memory, completed, left, wide, thing, solid_thing, labels, ground, -camera.c2w[:3, 1])
 
 
-def _vacated(memory: SpatialMemory, wide: Camera, seen: Rendering, hole: Mask, chosen: Selection) -> SpatialMemory:
-    """The memory without the chosen points and all that belonged to them; the hole in the view is completed anew."""
+def _object_shown(memory: SpatialMemory, seen: Rendering, mask: Mask) -> int:
+    """The number of the object that a mask shows all but wholly and all but alone, else 0.
+
+    An object has sides that the view does not show: they go where it goes.
+    """
+    index = np.where(seen.coverage, seen.point_index, 0)
+    shown = np.where(seen.coverage, memory.labels.object_id[index], 0)
+    inside = shown[mask]
+    number = int(np.bincount(np.maximum(inside, 0)).argmax()) if inside.size else 0
+    if number and np.mean(inside == number) > 0.8 and np.mean(mask[shown == number]) > 0.8:
+        return number
+    return 0
+
+
+def _vacated(
+    memory: SpatialMemory, wide: Camera, seen: Rendering, hole: Mask, chosen: Selection
+) -> tuple[SpatialMemory, int]:
+    """The memory without the chosen points and all that belonged to them, and how many points were left of it.
+
+    The hole in the view is completed anew; what that adds comes last.
+    """
     gone = chosen.copy()
     shown = seen.point_index[hole]
     gone[shown[shown >= 0]] = True
@@ -142,7 +163,7 @@ def _vacated(memory: SpatialMemory, wide: Camera, seen: Rendering, hole: Mask, c
     left = memory.without(gone)
     if not len(left):
         raise InvalidInput("The selection covers everything that is known. Select one thing and keep its surroundings.")
-    return complete_hole(left, wide, hole)
+    return complete_hole(left, wide, hole), len(left)
 
 
 def _clear_volume(memory: SpatialMemory, camera: Camera, volume: Volume) -> Cleared:
@@ -154,7 +175,7 @@ def _clear_volume(memory: SpatialMemory, camera: Camera, volume: Volume) -> Clea
     wide = camera.widened(MARGIN)
     seen = render(memory.cloud, wide)
     hole = grown(shown_mask(chosen, seen), edge_width(camera))
-    completed = _vacated(memory, wide, seen, hole, chosen)
+    completed, left = _vacated(memory, wide, seen, hole, chosen)
     thing, up = memory.cloud[chosen], -camera.c2w[:3, 1]
     pixels = shown_mask(chosen, render(memory.cloud, camera))
     if pixels.any():
@@ -163,7 +184,7 @@ def _clear_volume(memory: SpatialMemory, camera: Camera, volume: Volume) -> Clea
         xyz = thing.xyz.astype(np.float64)
         lowest = xyz[np.argmin(xyz @ up)]
         ground = Ground(up, float(up @ lowest), lowest, guessed=True)
-    return Cleared(completed, thing, thing, memory.labels[chosen], ground, up)
+    return Cleared(memory, completed, left, wide, thing, thing, memory.labels[chosen], ground, up)
 
 
 def _known(depth: Depth) -> Depth:
@@ -175,45 +196,97 @@ def _known(depth: Depth) -> Depth:
     return depth[rows, columns]
 
 
-def displacement(cleared: Cleared, edit: Edit, unit: float) -> se3.Vec3:
-    """(3,) the world translation of a move; `unit` is the scene's median depth."""
-    x, y, z = (v * unit for v in edit.offset)
-    axes = edit.camera.c2w[:3, :3]
-    if not edit.on_ground:
-        return axes @ np.array([x, y, z])
-    along = cleared.ground.slide(axes @ np.array([x, 0.0, z]), cleared.up)
-    return along + axes @ np.array([0.0, y, 0.0])
+def _plain(cleared: Cleared) -> SpatialMemory:
+    """What is left, with one even surface where the thing stood: the colours around it run into each other."""
+    bare = cleared.memory.without(cleared.added)
+    seen = render(bare.cloud, cleared.view)
+    cloud, added = cleared.memory.cloud, cleared.added
+    uv, _ = cleared.view.project(cloud.xyz[added])
+    x, y = np.clip(uv.astype(int), 0, [cleared.view.width - 1, cleared.view.height - 1]).T
+    rgb = cloud.rgb.copy()
+    rgb[added] = _run_together(seen.rgb, seen.coverage)[y, x]
+    source = np.asarray(cleared.memory.labels.source).copy()
+    source[added] = -1  # nobody's colour
+    labels = replace(cleared.memory.labels, source=source)
+    return replace(cleared.memory, cloud=PointCloud(cloud.xyz, rgb, cloud.radius), labels=labels)
+
+
+def _run_together(image: np.ndarray, known: Mask) -> np.ndarray:
+    """The picture with unknown pixels as means of the known ones around, over ever larger neighbourhoods."""
+    out, open_ = image.astype(np.float32), ~known
+    weight = known.astype(np.float32)
+    for sigma in (3, 8, 20, 50, 120, 300):
+        if not open_.any():
+            break
+        share = cv2.GaussianBlur(weight, (0, 0), sigma)
+        mean = cv2.GaussianBlur(image.astype(np.float32) * weight[..., None], (0, 0), sigma)
+        reached = open_ & (share > 0.02)
+        out[reached] = mean[reached] / share[reached][:, None]
+        open_ &= ~reached
+    soft = cv2.GaussianBlur(out, (0, 0), 4)
+    return np.where(known[..., None], image, np.rint(soft)).astype(np.uint8)
+
+
+def motion(cleared: Cleared, edit: Edit, unit: float) -> Similarity:
+    """Where a placing edit takes the thing; `unit` is the scene's median depth."""
+    thing = cleared.solid_thing if edit.solid else cleared.thing
+    return similarity(thing, cleared.ground, edit.placing, edit.camera, unit)
+
+
+def placed(cleared: Cleared, edit: Edit, unit: float) -> PointCloud:
+    """The thing where the edit puts it."""
+    thing = cleared.solid_thing if edit.solid else cleared.thing
+    return motion(cleared, edit, unit).cloud(thing)
 
 
 def place(cleared: Cleared, edit: Edit, unit: float) -> SpatialMemory:
-    """The cleared memory with the thing put where the move ends, as an object of its own."""
-    thing = cleared.solid_thing if edit.solid else cleared.thing
-    moved = thing.transformed(se3.translation(displacement(cleared, edit, unit)))
-    z = se3.transform(edit.camera.w2c, moved.xyz)[:, 2]
-    if len(z) and float(np.median(z)) <= 0:
-        raise InvalidInput("The move would put the thing behind the first camera. Give a smaller z.")
-    number = np.int16(cleared.memory.labels.object_id.max(initial=0) + 1)
-    return cleared.memory.insert(moved, replace(cleared.labels, object_id=np.full(len(moved), number)))
+    """What is left, with the thing standing where the edit puts it, as an object of its own."""
+    return set_down(cleared.filled(edit.fill), placed(cleared, edit, unit), cleared.labels, edit.camera)
 
 
-def offset_to_pixel(cleared: Cleared, camera: Camera, x: float, y: float, unit: float) -> tuple[float, float, float]:
-    """The move, in median depths along the camera's axes, that brings the thing's contact under pixel (x, y).
-
-    Where the ray misses the ground (above its horizon) or meets it absurdly far, the thing stays at its depth.
-    """
-    ray = camera.c2w[:3, :3] @ np.array(
-        [(x - camera.K[0, 2]) / camera.K[0, 0], (y - camera.K[1, 2]) / camera.K[1, 1], 1]
+def _recolour(memory: SpatialMemory, edit: Edit) -> SpatialMemory:
+    """The memory with the thing, and what completion copied from it, in other colours and as an object of its own."""
+    if edit.volume is not None:
+        chosen = checked_points(edit.volume.points(memory))
+    else:
+        seen = render(memory.cloud, edit.camera)
+        chosen = lift_mask(memory, edit.camera, edit.mask, seen)
+        number = _object_shown(memory, seen, edit.mask)
+        chosen = chosen | (memory.labels.object_id == number) if number else chosen
+    chosen = chosen | copies_of(memory, chosen)
+    cloud, labels = memory.cloud, memory.labels
+    rgb = cloud.rgb.copy()
+    rgb[chosen] = recoloured(rgb[chosen], edit.look)
+    own = as_object(labels[chosen], next_number(memory), memory)
+    source, number = np.asarray(labels.source).copy(), labels.object_id.copy()
+    source[chosen], number[chosen] = own.source, own.object_id
+    return replace(
+        memory,
+        cloud=PointCloud(cloud.xyz, rgb, cloud.radius),
+        labels=replace(labels, source=source, object_id=number),
     )
-    target = cleared.ground.hit(camera.centre, ray)
-    depth = float(se3.transform(camera.w2c, cleared.ground.contact[None])[0, 2])
-    if target is None or float(se3.transform(camera.w2c, target[None])[0, 2]) > 6 * depth:
-        target = camera.centre + ray * depth
-    move = camera.w2c[:3, :3] @ (target - cleared.ground.contact) / unit
-    limit = FARTHEST_MOVE
-    return (float(np.clip(move[0], -limit, limit)), 0.0, float(np.clip(move[2], -limit, limit)))
+
+
+def changed(edit: Edit, memory: SpatialMemory, cleared: Cleared | None = None) -> Changed:
+    """What the edit makes of the memory; `cleared` spares the work when the same selection was cleared before."""
+    unit = memory.median_depth()
+    if edit.kind == "insert":
+        return Changed(inserted(memory, edit, unit))
+    if edit.kind == "recolour":
+        return Changed(_recolour(memory, edit))
+    if cleared is None or cleared.base is not memory:
+        cleared = clear(memory, edit.camera, edit.mask, edit.volume)
+    if edit.kind == "duplicate":
+        return Changed(set_down(memory, placed(cleared, edit, unit), cleared.labels, edit.camera))
+    left_open = cleared.open_place(edit.fill)
+    if edit.kind == "delete":
+        return Changed(cleared.filled(edit.fill), left_open=left_open)
+    if edit.kind == "animate":
+        thing = cleared.solid_thing if edit.solid else cleared.thing
+        return Changed(cleared.filled(edit.fill), Walker.along(thing, cleared.ground, edit, unit), left_open)
+    return Changed(place(cleared, edit, unit), left_open=left_open)
 
 
 def apply(edit: Edit, memory: SpatialMemory, cleared: Cleared | None = None) -> SpatialMemory:
-    """The memory after the edit; `cleared` spares the work when the same mask was cleared before."""
-    cleared = clear(memory, edit.camera, edit.mask, edit.volume) if cleared is None else cleared
-    return cleared.memory if edit.kind == "delete" else place(cleared, edit, memory.median_depth())
+    """The memory after the edit; see `changed` for what it leaves beside the memory."""
+    return changed(edit, memory, cleared).memory

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from PIL import Image as PilImage
 
+from editing import edit_file
 from editing.edit_log import EditLog
-from editing.operations import Edit
+from editing.edits import Edit
 from editing.session import Session
 from editing.state import Source, State
 from editing.volume_file import described, read_volume
@@ -30,6 +31,9 @@ from spatia_core.point_cloud import PointCloud
 FORMAT, VERSION = "spatia-session", 1
 IN_SPACE = 2
 """Version of files whose edits were selected in space, which readers of VERSION would take for something else."""
+
+RICH = 3
+"""Version of files with edits beyond deleting and moving, or with things that move in the clip."""
 
 MAX_FILE = 600_000_000
 MAX_POINTS = 20_000_000
@@ -68,7 +72,7 @@ def save_project(session: Session, file: PathLike) -> Path:
     volumes = [None if e.volume is None else described(e.volume, _camera) for e in state.log]
     manifest = {
         "format": FORMAT,
-        "version": IN_SPACE if any(volumes) else VERSION,
+        "version": edit_file.version_of(state.log, VERSION, IN_SPACE, RICH),
         "name": source.name,
         "notes": list(source.notes),
         "photo_size": list(source.fit.photo_size),
@@ -79,16 +83,11 @@ def save_project(session: Session, file: PathLike) -> Path:
         "metric": source.prediction.depth.metric,
         "camera": _camera(state.camera),
         "edits": [
-            {
-                "kind": e.kind,
-                "camera": _camera(e.camera),
-                "offset": list(e.offset),
-                "on_ground": e.on_ground,
-                "solid": e.solid,
-                "volume": None if v is None else v[0],
-            }
+            edit_file.described(e, None if v is None else v[0], _camera)
             for e, v in zip(state.log, volumes, strict=True)
         ],
+        "walkers": [edit_file.described_walker(w) for w in state.walkers],
+        "left_open": len(state.left_open),
         "keyframes": [_camera(k.camera) for k in state.memory.keyframes],
         "memories": {n: asdict(m.statistics()) for n, m in (("original", state.original), ("memory", state.memory))},
         "backends": {
@@ -107,6 +106,9 @@ def save_project(session: Session, file: PathLike) -> Path:
             z.writestr(f"edits/{i}.png", _png(edit.mask))
             for k, mask in enumerate((volumes[i] or ([], []))[1]):
                 z.writestr(f"edits/{i}-{k}.png", _png(mask))
+        for name, cloud in edit_file.clouds_of(state):
+            for field in _CLOUD:
+                z.writestr(f"{name}/{field}.npy", _npy(getattr(cloud, field)))
         for i, view in enumerate(state.memory.keyframes):
             z.writestr(f"keyframes/{i}.png", _png(view.image))
             z.writestr(f"keyframes/{i}.npy", _npy(view.depth))
@@ -181,9 +183,9 @@ class _Archive:
             raise ProjectFormatError("The session file's description is not readable JSON.") from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise ProjectFormatError("This zip is not a Spatia session file.")
-        if document.get("version") not in (VERSION, IN_SPACE):
+        if document.get("version") not in (VERSION, IN_SPACE, RICH):
             raise ProjectFormatError(
-                f"The session file has version {document.get('version')!r}; this app reads {VERSION} and {IN_SPACE}. "
+                f"The session file has version {document.get('version')!r}; this app reads {VERSION} to {RICH}. "
                 "Open it with the version of the app that saved it."
             )
         return document
@@ -206,16 +208,20 @@ def _read_memory(z: _Archive, name: str, n: int, keyframes: tuple[Keyframe, ...]
     return SpatialMemory(PointCloud(*fields(_CLOUD)), PointLabels(*fields(_LABELS)), keyframes, metric)
 
 
+def _read_cloud(z: _Archive, name: str, n: int) -> PointCloud:
+    if not 0 <= n <= MAX_POINTS:
+        raise ProjectFormatError(f"A thing of {n} points cannot be opened; at most {MAX_POINTS:,} are.")
+    return PointCloud(*(z.array(f"{name}/{f}.npy", t, (n, k) if k else (n,)) for f, (t, k) in _CLOUD.items()))
+
+
 def _read_edit(z: _Archive, i: int, e: dict[str, Any]) -> Edit:
-    if e["kind"] not in ("delete", "move"):
-        raise ProjectFormatError(f"The session file has an edit of unknown kind {e['kind']!r}.")
     camera = _read_camera(e["camera"])
     mask = z.picture(f"edits/{i}.png", (camera.width, camera.height), "1")
     volume = None
     if e.get("volume") is not None:
         volume = read_volume(e["volume"], _read_camera, lambda k, size: z.picture(f"edits/{i}-{k}.png", size, "1"))
-    x, y, depth = (float(v) for v in e["offset"])
-    return Edit(e["kind"], camera, mask, (x, y, depth), bool(e["on_ground"]), bool(e["solid"]), volume)
+    thing = _read_cloud(z, f"edits/{i}-thing", int(e["thing"])) if e.get("thing") else None
+    return edit_file.read(e, camera, mask, volume, thing)
 
 
 def _read_state(z: _Archive, m: dict[str, Any]) -> tuple[Source, State]:
@@ -242,7 +248,10 @@ def _read_state(z: _Archive, m: dict[str, Any]) -> tuple[Source, State]:
     edits = [_read_edit(z, i, e) for i, e in enumerate(m["edits"])]
     counts = {n: int(m["memories"][n]["points"]) for n in ("original", "memory")}
     original, memory = (_read_memory(z, n, counts[n], tuple(views), depth.metric) for n in ("original", "memory"))
-    return source, State(original, memory, camera, EditLog(tuple(edits)))
+    told = m.get("walkers", [])
+    walkers = [edit_file.read_walker(w, _read_cloud(z, f"walkers/{i}", int(w["points"]))) for i, w in enumerate(told)]
+    left_open = _read_cloud(z, "left-open", int(m["left_open"])) if m.get("left_open") else PointCloud.empty()
+    return source, State(original, memory, camera, EditLog(tuple(edits)), tuple(walkers), left_open)
 
 
 def open_project(session: Session, file: PathLike | bytes) -> None:

@@ -7,33 +7,27 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
+from editing.changing import Changing
 from editing.comparison import compare
 from editing.filming import Footage, Shot, film, fingerprint, rounds_of
 from editing.history import History
 from editing.journal import Journal
 from editing.opening import Opening, open_source
-from editing.operations import Cleared, Edit, clear, displacement, offset_to_pixel, place
-from editing.selecting import Selecting, Tools
+from editing.selecting import Tools
 from editing.state import Source, State, Take
 from editing.takes import carried_over, films, kept
-from spatia_core.arrays import Image
 from spatia_core.backends.protocols import Progress, silent
 from spatia_core.camera_path import CameraPath, SceneScale, make_path
 from spatia_core.camera_path.makers import PATH_NAMES
 from spatia_core.errors import InvalidInput
 from spatia_core.io.trajectories import read_path
-from spatia_core.memory import SpatialMemory
 from spatia_core.pipeline import start_memory
-from spatia_core.render import render
-from spatia_core.se3 import Vec3
 
 MAX_FRAMES = 481
 """Longest clip, frames: 20 seconds."""
 
 
-class Session(Selecting):
+class Session(Changing):
     """One person's work on one photo, in a folder of its own; nothing in it is shared between sessions."""
 
     def __init__(self, tools: Tools, folder: Path, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -93,56 +87,7 @@ class Session(Selecting):
         self._history = History.starting(label, state)
         self._forget_selection()
 
-    # --- edits -----------------------------------------------------------------------------------------------------
-
-    def cleared(self) -> Cleared:
-        """The present memory without the selection; worked out once per selection."""
-        found, kept = self._selected(), self._cleared
-        if kept is None or not kept[0].same_as(found):
-            with self._timed("complete"):
-                cleared = clear(self.state.memory, self.state.camera, found.mask, found.volume)
-            self._cleared = kept = (found, cleared)
-        return kept[1]
-
-    def delete(self) -> None:
-        """The selected thing is gone and its place completed."""
-        found = self._selected()
-        self._edit(Edit("delete", self.state.camera, found.mask, volume=found.volume), lambda c, e: c.memory)
-
-    def move(self, offset: tuple[float, float, float], on_ground: bool = True) -> None:
-        """The selected thing stands elsewhere; see Edit.offset for units."""
-        self._edit(self._moving(offset, on_ground), lambda c, e: place(c, e, self.unit))
-
-    def preview_move(self, offset: tuple[float, float, float], on_ground: bool = True) -> Image:
-        """(h, w, 3) what the photo's camera would see after the move; changes nothing."""
-        moved = place(self.cleared(), self._moving(offset, on_ground), self.unit)
-        return render(moved.cloud, self.state.camera).rgb
-
-    def offset_to(self, x: float, y: float) -> tuple[float, float, float]:
-        """The move that brings the selection's ground contact under working pixel (x, y)."""
-        return offset_to_pixel(self.cleared(), self.state.camera, x, y, self.unit)
-
-    def displacement(self, offset: tuple[float, float, float], on_ground: bool = True) -> Vec3:
-        """(3,) where a move takes the selection, world frame."""
-        return displacement(self.cleared(), self._moving(offset, on_ground), self.unit)
-
-    def along_camera(self, world: tuple[float, float, float], on_ground: bool = True) -> tuple[float, float, float]:
-        """A move along the world's axes as one along the photo's camera's; on the ground it does not sink."""
-        x, y, z = self.state.camera.w2c[:3, :3] @ np.array(world)
-        return float(x), float(min(y, 0.0) if on_ground else y), float(z)
-
-    def _moving(self, offset: tuple[float, float, float], on_ground: bool) -> Edit:
-        found = self._selected()
-        # what was selected in space is moved as it is; what a click shows is stood upright first
-        solid = self.source.estimated and found.volume is None
-        return Edit("move", self.state.camera, found.mask, offset, on_ground, solid, found.volume)
-
-    def _edit(self, edit: Edit, change: Callable[[Cleared, Edit], SpatialMemory]) -> None:
-        with self._timed("edit"):
-            memory = change(self.cleared(), edit)
-        state = self.state
-        self._advance(edit.label, replace(state, memory=memory, log=state.log.then(edit), after=None))
-        self._forget_selection()
+    # --- time ------------------------------------------------------------------------------------------------------
 
     def _advance(self, label: str, state: State) -> None:
         """A new present; files of clips that no state shows any more are removed."""

@@ -11,6 +11,7 @@ from editing.edit_log import EditLog
 from editing.filming import Footage, Shot
 from editing.selection import Combination, combine, grown
 from editing.volume_selection import Drawn, InView, Volume
+from editing.walking import Walker
 from spatia_core.arrays import Image, Mask, read_only
 from spatia_core.backends.protocols import DepthPrediction, Prompt, Segmentation
 from spatia_core.camera import Camera
@@ -18,6 +19,7 @@ from spatia_core.camera_path import CameraPath
 from spatia_core.frames import Clip
 from spatia_core.io.fitting import Fit
 from spatia_core.memory import SpatialMemory
+from spatia_core.point_cloud import PointCloud
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -171,6 +173,10 @@ class State:
     camera: Camera
     """The view selections are made in: the photo's."""
     log: EditLog = field(default_factory=EditLog)
+    walkers: tuple[Walker, ...] = ()
+    """What moves in clips of the edited memory and is in no memory."""
+    left_open: PointCloud = field(default_factory=PointCloud.empty)
+    """Places of the edited memory that only a generator may fill."""
     before: Take | None = None
     """Clip of the original memory."""
     after: Take | None = None

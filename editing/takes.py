@@ -43,6 +43,6 @@ def carried_over(state: State, filmed: SpatialMemory) -> SpatialMemory:
     added = np.arange(len(filmed)) >= len(state.original)
     removed = ~np.isin(filmed.labels.origin, state.memory.labels.origin)
     added &= ~(removed & (filmed.labels.origin >= 0))
-    for edit in state.log:
+    for edit in (e for e in state.log if e.clears):
         added &= ~completed_beside(filmed, edit.camera, edit.mask)
     return state.memory.insert(filmed.cloud[added], filmed.labels[added])

@@ -5,7 +5,9 @@ import pytest
 
 from editing.comparison import missing_from
 from editing.edit_log import EditLog
-from editing.operations import Edit, apply, clear, offset_to_pixel
+from editing.edits import Edit
+from editing.operations import apply, clear
+from editing.placing import displacement, offset_to_pixel
 from editing.selection import grown, lift_mask
 from spatia_core import metrics, se3
 from spatia_core.errors import InvalidInput
@@ -71,18 +73,17 @@ def test_a_thing_moved_onto_a_pixel_touches_the_ground_there():
     ys, xs = np.nonzero(thing_mask())
     unit = memory().median_depth()
     x, y = float(xs.mean()) + 20, float(ys.max()) + 4
-    offset = offset_to_pixel(cleared, start(), x, y, unit)
+    offset = offset_to_pixel(cleared.ground, start(), x, y, unit)
     edit = Edit("move", start(), thing_mask(), offset, solid=False)
-    from editing.operations import displacement
 
-    target = cleared.ground.contact + displacement(cleared, edit, unit)
+    target = cleared.ground.contact + displacement(cleared.ground, edit.placing, start(), unit)
     uv, _ = start().project(target[None].astype(np.float32))
     assert np.allclose(uv[0], [x, y], atol=1.0)
 
 
 def test_moving_to_a_pixel_above_the_horizon_keeps_the_depth():
     cleared = clear(memory(), start(), thing_mask())
-    offset = offset_to_pixel(cleared, start(), 100.0, 2.0, memory().median_depth())
+    offset = offset_to_pixel(cleared.ground, start(), 100.0, 2.0, memory().median_depth())
     assert np.isfinite(offset).all()
     assert abs(offset[2]) < 0.2
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from editing import views
-from editing.operations import Edit
+from editing.edits import Edit
 from editing.session import Session
 from editing.state import Take
 from spatia_core.backends import registry

@@ -1,0 +1,152 @@
+"""The editing half of a session: what is selected is changed, or shown as it would look."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from editing.edits import Edit, Fill, Look, Placing, Triple
+from editing.inserting import first_size, spot_on_ground
+from editing.operations import Changed, Cleared, changed, clear, motion, placed
+from editing.placing import Similarity, displacement, hint, offset_to_pixel
+from editing.selecting import Selecting
+from editing.state import Source, State
+from spatia_core.arrays import Image
+from spatia_core.movers import draw
+from spatia_core.point_cloud import PointCloud
+from spatia_core.render import render
+from spatia_core.se3 import Vec3
+
+
+class Changing(Selecting):
+    """Edits of the selection; every one is a new state that undo takes back."""
+
+    @property
+    @abstractmethod
+    def source(self) -> Source:
+        """The photo."""
+
+    @property
+    @abstractmethod
+    def unit(self) -> float:
+        """Median depth of the scene."""
+
+    @abstractmethod
+    def _advance(self, label: str, state: State) -> None: ...
+
+    def cleared(self) -> Cleared:
+        """The present memory without the selection; worked out once per selection."""
+        found, kept = self._selected(), self._cleared
+        if kept is None or not kept[0].same_as(found):
+            with self._timed("complete"):
+                cleared = clear(self.state.memory, self.state.camera, found.mask, found.volume)
+            self._cleared = kept = (found, cleared)
+        return kept[1]
+
+    # --- changes -----------------------------------------------------------------------------------------------------
+
+    def delete(self, fill: Fill = "completed") -> None:
+        """The selected thing is gone and its place filled."""
+        self._edit(self._of_selection("delete", fill=fill))
+
+    def move(self, offset: Triple, on_ground: bool = True) -> None:
+        """The selected thing stands elsewhere; see Placing.offset for units."""
+        self._edit(self.placing_edit(Placing(offset, on_ground=on_ground), "move"))
+
+    def transform(self, placing: Placing, fill: Fill = "completed") -> None:
+        """The selected thing is moved, turned and resized at once."""
+        self._edit(replace(self.placing_edit(placing), fill=fill))
+
+    def duplicate(self, placing: Placing) -> None:
+        """A copy of the selected thing stands elsewhere; the thing stays."""
+        self._edit(self.placing_edit(placing, "duplicate"))
+
+    def recolour(self, look: Look) -> None:
+        """The selected thing has other colours."""
+        self._edit(self._of_selection("recolour", look=look))
+
+    def animate(self, way: Sequence[Triple], on_ground: bool = True, fill: Fill = "completed") -> None:
+        """The selected thing leaves the memory and goes along a way in the edited clip; see Edit.way."""
+        self._edit(self._of_selection("animate", way=tuple(way), on_ground=on_ground, fill=fill))
+
+    def insert(self, thing: PointCloud, x: float, y: float, size: float | None = None, turn: float = 0.0) -> None:
+        """The thing (see inserting.standing) stands on the ground at working pixel (x, y), turned about the upright.
+
+        size: largest side in median depths; None makes it fill about a third of the picture there.
+        """
+        self._edit(self._insertion(thing, x, y, size, turn))
+
+    # --- how it would look -------------------------------------------------------------------------------------------
+
+    def preview_move(self, offset: Triple, on_ground: bool = True) -> Image:
+        """(h, w, 3) what the photo's camera would see after the move; changes nothing."""
+        return self.preview(self.placing_edit(Placing(offset, on_ground=on_ground), "move"))
+
+    def preview(self, edit: Edit) -> Image:
+        """(h, w, 3) what the photo's camera would see after the edit; a thing that moves is shown where it ends."""
+        now = self._changed(edit)
+        seen = render(now.memory.cloud, self.state.camera)
+        if now.walker is None:
+            return seen.rgb
+        steps = 5
+        mover = now.walker.mover(steps)
+        return draw(seen.rgb, seen.depth, self.state.camera, [mover], steps - 1)[0]
+
+    def hint(self, placing: Placing) -> str:
+        """What a person should know of where the selection would stand: it bumps into something, hangs in the air."""
+        cleared, edit = self.cleared(), self.placing_edit(placing)
+        return hint(cleared.memory, placed(cleared, edit, self.unit), cleared.ground, self.state.camera)
+
+    def offset_to(self, x: float, y: float) -> Triple:
+        """The move that brings the selection's ground contact under working pixel (x, y)."""
+        return offset_to_pixel(self.cleared().ground, self.state.camera, x, y, self.unit)
+
+    def displacement(self, offset: Triple, on_ground: bool = True) -> Vec3:
+        """(3,) where a move takes the selection, world frame."""
+        placing = Placing(offset, on_ground=on_ground)
+        return displacement(self.cleared().ground, placing, self.state.camera, self.unit)
+
+    def motion(self, placing: Placing) -> Similarity:
+        """Where a placing takes the selection's points, world frame."""
+        return motion(self.cleared(), self.placing_edit(placing), self.unit)
+
+    def along_camera(self, world: Triple, on_ground: bool = True) -> Triple:
+        """A move along the world's axes as one along the photo's camera's; on the ground it does not sink."""
+        x, y, z = self.state.camera.w2c[:3, :3] @ np.array(world)
+        return float(x), float(min(y, 0.0) if on_ground else y), float(z)
+
+    # --- edits as values ---------------------------------------------------------------------------------------------
+
+    def placing_edit(self, placing: Placing, kind: str | None = None) -> Edit:
+        """The edit that places the selection; named by what it does unless `kind` names it."""
+        named = {k: getattr(placing, k) for k in ("offset", "turn", "size", "on_ground", "about")}
+        return self._of_selection(kind or placing.kind, **named)
+
+    def _of_selection(self, kind: str, **more: object) -> Edit:
+        found = self._selected()
+        # what was selected in space is moved as it is; what a click shows is stood upright first
+        solid = self.source.estimated and found.volume is None
+        return Edit(kind, self.state.camera, found.mask, solid=solid, volume=found.volume, **more)  # type: ignore[arg-type]
+
+    def _insertion(self, thing: PointCloud, x: float, y: float, size: float | None, turn: float) -> Edit:
+        camera = self.state.camera
+        nothing = np.zeros((camera.height, camera.width), bool)
+        edit = Edit("insert", camera, nothing, (x, y, 0.0), turn=(0.0, turn, 0.0), size=size or 1.0, thing=thing)
+        if size is not None:
+            return edit
+        ground = spot_on_ground(self.state.memory, camera, x, y)
+        return replace(edit, size=first_size(ground, camera, self.unit))
+
+    def _changed(self, edit: Edit) -> Changed:
+        clears = edit.kind not in ("insert", "recolour")
+        return changed(edit, self.state.memory, self.cleared() if clears else None)
+
+    def _edit(self, edit: Edit) -> None:
+        with self._timed("edit"):
+            now = self._changed(edit)
+        state = self.state
+        walkers = state.walkers if now.walker is None else (*state.walkers, now.walker)
+        new = replace(state, memory=now.memory, log=state.log.then(edit), walkers=walkers, after=None)
+        self._advance(edit.label, replace(new, left_open=state.left_open + now.left_open))
+        self._forget_selection()
