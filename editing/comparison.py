@@ -15,7 +15,10 @@ from spatia_core.camera import Camera
 from spatia_core.errors import InvalidInput
 from spatia_core.frames import Clip, Frame
 from spatia_core.memory import SpatialMemory
+from spatia_core.point_cloud import PointCloud
 from spatia_core.render import render
+
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 BORDER = 3
 """Pixels around changed points that count as edited: interpolation mixes neighbours."""
@@ -60,6 +63,15 @@ def missing_from(points: Points, others: Float32[np.ndarray, "m 3"]) -> Selectio
     return ~np.isin(_fingerprints(points), _fingerprints(others))
 
 
+def changed_from(cloud: PointCloud, other: PointCloud) -> Selection:
+    """(n,) True for the points that have no twin in the other cloud at the very place in the very colour."""
+    mine, theirs = (
+        _fingerprints(c.xyz) ^ (c.rgb.astype(np.uint64) @ np.array([1, 1 << 8, 1 << 16], np.uint64)) * _ODD
+        for c in (cloud, other)
+    )
+    return ~np.isin(mine, theirs)
+
+
 def edited_region(
     before: SpatialMemory, after: SpatialMemory, gone: Selection, new: Bool[np.ndarray, " m"], camera: Camera
 ) -> tuple[Mask, Mask, Image]:
@@ -95,10 +107,13 @@ class _Tally:
 def _tally(
     pair: tuple[SpatialMemory, SpatialMemory],
     sets: tuple[Selection, Bool[np.ndarray, " m"]],
-    frames: tuple[Frame, Frame],
+    frames: tuple[Frame, Frame, Mask | None],
 ) -> _Tally:
-    (before, after), (gone, new), (a, b) = pair, sets, frames
+    (before, after), (gone, new), (a, b, moving) = pair, sets, frames
     region, removed, background = edited_region(before, after, gone, new, a.camera)
+    if moving is not None:
+        # what moves is part of the edit, and may pass where the thing stood
+        region, removed = region | grown(moving, BORDER), removed & ~moving
     difference = cv2.absdiff(a.image, b.image)
     outside = (~region).astype(np.uint8)
     error = cv2.norm(difference, cv2.NORM_L2SQR, outside)
@@ -107,15 +122,25 @@ def _tally(
     return _Tally(error, int(outside.sum()), int(telling.sum()), int(left.sum()), int(region.sum()), region.size)
 
 
+def _moving(before: Clip, after: Clip, frame: int) -> Mask | None:
+    """(h, w) where something moves in either clip."""
+    masks = [c.dynamic[frame] for c in (before, after) if c.dynamic is not None]
+    return None if not masks else masks[0] | masks[-1]
+
+
 def compare(before: Clip, memory_before: SpatialMemory, after: Clip, memory_after: SpatialMemory) -> Comparison:
     """What the edit between the two clips did; raises InvalidInput unless both follow the same cameras."""
     if len(before) != len(after) or before.images.shape != after.images.shape:
         raise InvalidInput("Only clips of the same camera path and size can be compared.")
     pair = (memory_before, memory_after)
-    sets = (missing_from(memory_before.xyz, memory_after.xyz), missing_from(memory_after.xyz, memory_before.xyz))
+    sets = (
+        changed_from(memory_before.cloud, memory_after.cloud),
+        changed_from(memory_after.cloud, memory_before.cloud),
+    )
+    moving = [_moving(before, after, i) for i in range(len(before))]
     # frame by frame, so that a long clip needs no more room than a short one
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        tallies = list(pool.map(lambda frames: _tally(pair, sets, frames), zip(before, after, strict=True)))
+        tallies = list(pool.map(lambda frames: _tally(pair, sets, frames), zip(before, after, moving, strict=True)))
     outside, telling = sum(t.outside for t in tallies), sum(t.telling for t in tallies)
     mean_error = sum(t.error for t in tallies) / max(3 * outside, 1)
     return Comparison(

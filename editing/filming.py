@@ -2,17 +2,20 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from editing.path_check import path_warnings
+from editing.walking import Walker
 from spatia_core.backends.protocols import GenerationSettings, Progress, Rounds, VideoGenerator, silent
 from spatia_core.camera import Camera
 from spatia_core.errors import Cancelled, SpatiaError
 from spatia_core.frames import Clip
 from spatia_core.memory import SpatialMemory
+from spatia_core.movers import Mover
 from spatia_core.pipeline import Backends, Request, Turn, run_turn
+from spatia_core.point_cloud import PointCloud
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,10 @@ class Round:
     prompt: str
     starts_turn: bool
     """True when the path is flown anew from here."""
+    movers: tuple[Mover, ...] = ()
+    """What moves, frame by frame of the round."""
+    left_open: PointCloud = field(default_factory=PointCloud.empty)
+    """Places that only the generator may fill."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -84,7 +91,13 @@ class Footage:
         if len(self.clips) == 1:
             return first
         images = np.concatenate([c.images for c in self.clips])
-        return replace(first, images=images, cameras=tuple(c for k in self.clips for c in k.cameras))
+        dynamic = None
+        if any(c.dynamic is not None for c in self.clips):
+            dynamic = np.concatenate(
+                [np.zeros(c.images.shape[:3], bool) if c.dynamic is None else c.dynamic for c in self.clips]
+            )
+        cameras = tuple(c for k in self.clips for c in k.cameras)
+        return replace(first, images=images, cameras=cameras, dynamic=dynamic)
 
 
 def rounds_of(path: Sequence[Camera], shot: Shot, generator: VideoGenerator) -> tuple[Round, ...]:
@@ -101,6 +114,17 @@ def rounds_of(path: Sequence[Camera], shot: Shot, generator: VideoGenerator) -> 
     return tuple(out)
 
 
+def staged(rounds: Sequence[Round], walkers: Sequence[Walker], left_open: PointCloud) -> tuple[Round, ...]:
+    """The rounds with what moves in them: each thing goes its whole way once from the first frame to the last."""
+    movers = [w.mover(sum(len(r.cameras) for r in rounds)) for w in walkers]
+    out, at = list[Round](), 0
+    for r in rounds:
+        part = range(at, at + len(r.cameras))
+        out.append(replace(r, movers=tuple(m.part(part) for m in movers), left_open=left_open))
+        at = part.stop
+    return tuple(out)
+
+
 def fingerprint(memory: SpatialMemory, rounds: Sequence[Round], shot: Shot, backends: Backends) -> str:
     """A name for a film: equal only when memory, path, seed, prompts and backends are."""
     digest = hashlib.blake2b(digest_size=16)
@@ -108,6 +132,9 @@ def fingerprint(memory: SpatialMemory, rounds: Sequence[Round], shot: Shot, back
     digest.update(repr((names, shot.seed, [(len(r.cameras), r.prompt) for r in rounds])).encode())
     for array in (memory.cloud.xyz, memory.cloud.rgb, *(m for r in rounds for c in r.cameras for m in (c.K, c.w2c))):
         digest.update(np.ascontiguousarray(array).tobytes())
+    for r in rounds:
+        for array in (r.left_open.xyz, *(a for m in r.movers for a in (m.cloud.xyz, m.cloud.rgb, m.poses))):
+            digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
 
 
@@ -135,7 +162,12 @@ def film(
         history = footage.tracked[-shown:] if shown else ()
         doubts = path_warnings(footage.memory, r.cameras)
         try:
-            turn = run_turn(footage.memory, Request(r.cameras, settings, r.prompt, history), backends, told)
+            turn = run_turn(
+                footage.memory,
+                Request(r.cameras, settings, r.prompt, history, r.movers, r.left_open),
+                backends,
+                told,
+            )
         except SpatiaError as e:
             if not footage.clips:
                 raise

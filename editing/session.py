@@ -9,7 +9,7 @@ from pathlib import Path
 
 from editing.changing import Changing
 from editing.comparison import compare
-from editing.filming import Footage, Shot, film, fingerprint, rounds_of
+from editing.filming import Footage, Shot, film, fingerprint, rounds_of, staged
 from editing.history import History
 from editing.journal import Journal
 from editing.opening import Opening, open_source
@@ -144,7 +144,7 @@ class Session(Changing):
                 unfinished = state.after.footage if state.after.footage.stopped else None
             with self._timed("edited_clip"):
                 footage = self._film(
-                    unfinished or Footage(memory), path, shot, lambda s, d: progress(done + (1 - done) * s, d)
+                    unfinished or Footage(memory), path, shot, lambda s, d: progress(done + (1 - done) * s, d), True
                 )
             take = self._kept(footage, path, len(state.log), shot)
             with self._timed("compare"):
@@ -153,8 +153,12 @@ class Session(Changing):
             memory = take.memory
         self._advance(label, replace(state, original=original, memory=memory, before=before, after=after))
 
-    def _film(self, footage: Footage, path: CameraPath, shot: Shot, progress: Progress) -> Footage:
+    def _film(
+        self, footage: Footage, path: CameraPath, shot: Shot, progress: Progress, edited: bool = False
+    ) -> Footage:
         rounds = rounds_of(list(path), shot, self.tools.turn.generator)
+        if edited:
+            rounds = staged(rounds, self.state.walkers, self.state.left_open)
         if self.journal is None or len(rounds) == 1:
             return film(footage, rounds, shot, self.tools.turn, progress)
         key, journal = fingerprint(footage.memory, rounds, shot, self.tools.turn), self.journal

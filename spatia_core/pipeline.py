@@ -1,6 +1,6 @@
 """The order of things: a photo becomes a memory; a turn takes memory and path to a clip and an updated memory."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,8 +21,9 @@ from spatia_core.completion import complete_along, complete_around
 from spatia_core.conditioning import condition
 from spatia_core.frames import Clip
 from spatia_core.fusion import FusionReport, fuse_clip, remember_view
-from spatia_core.memory import Keyframe, Provenance, SpatialMemory
+from spatia_core.memory import Keyframe, PointLabels, Provenance, SpatialMemory
 from spatia_core.movers import Mover
+from spatia_core.point_cloud import PointCloud
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +90,24 @@ class Request:
     """Cameras of the last frames before this path, as many as the generator is to be shown."""
     movers: Sequence[Mover] = ()
     """What moves, frame by frame of the path; it is not in the memory and does not get there."""
+    left_open: PointCloud = field(default_factory=PointCloud.empty)
+    """What would fill the places that are left to the generator: nothing is completed there."""
+
+
+def _completed(memory: SpatialMemory, request: Request, at: Callable[[float], None]) -> tuple[SpatialMemory, float]:
+    """The memory completed along the path but for the places left open, and the largest share of a frame unknown."""
+    n, k = len(memory), len(request.left_open)
+    if not k:
+        return complete_along(memory, request.path, at)
+    known = memory.insert(request.left_open, PointLabels.uniform(k, Provenance.COMPLETED, confidence=0.0))
+    known, unknown = complete_along(known, request.path, at)
+    index = np.arange(len(known))
+    return known.without((index >= n) & (index < n + k)), unknown
 
 
 def run_turn(memory: SpatialMemory, request: Request, backends: Backends, progress: Progress = silent) -> Turn:
     """One turn: complete what the path will see, show it to the generator, track the clip, fuse what is new."""
-    memory, unknown = complete_along(
-        memory, request.path, lambda s: progress(0.2 * s, "Completing what the path will see")
-    )
+    memory, unknown = _completed(memory, request, lambda s: progress(0.2 * s, "Completing what the path will see"))
     progress(0.2, "Rendering the memory along the path")
     conditioning = condition(memory, request.path, request.history, request.movers)
     clip = backends.generator.generate(
