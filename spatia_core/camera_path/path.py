@@ -7,7 +7,7 @@ from typing import Self, overload
 import numpy as np
 
 from spatia_core.camera import Camera
-from spatia_core.camera_path.spline import interpolate
+from spatia_core.camera_path.spline import Easing, interpolate
 from spatia_core.errors import InvalidInput
 
 MAX_FRAMES = 10_000
@@ -78,14 +78,17 @@ class Key:
     """Seconds or any other unit; only ratios matter."""
     camera: Camera
     """Where the camera is at that time."""
+    easing: Easing = "smooth"
+    """How it goes on from here to the next key."""
 
 
 def keyed(keys: Sequence[Key], frames: int, closed: bool = False, name: str = "keyed") -> CameraPath:
     """A smooth path through every key, evenly sampled in time; it starts and stops at rest.
 
     With `closed` it runs on from the last key back to the first (after the mean gap, unless the last key already is
-    the first camera) without a kink in between. Two equal neighbours hold the camera still. Raises InvalidInput for
-    fewer than two keys, times that do not grow, or mixed picture sizes.
+    the first camera) without a kink in between. Two equal neighbours hold the camera still. A key's easing says how
+    the camera goes on from it. Raises InvalidInput for fewer than two keys, times that do not grow, or mixed picture
+    sizes.
     """
     check_frames(frames)
     if len(keys) < 2:
@@ -103,7 +106,8 @@ def keyed(keys: Sequence[Key], frames: int, closed: bool = False, name: str = "k
             times = np.append(times, times[-1] + np.diff(times).mean())
             cameras.append(cameras[0])
     at = np.linspace(times[0], times[-1], frames) if frames > 1 else times[:1]
-    return CameraPath(interpolate(times, cameras, at, "loop" if closed else "rest"), name, closed)
+    eased = [k.easing for k in keys][: len(times) - 1]
+    return CameraPath(interpolate(times, cameras, at, "loop" if closed else "rest", eased), name, closed)
 
 
 def check_frames(frames: int) -> None:

@@ -2,10 +2,11 @@
 
 Position, principal point and the logarithm of the focal lengths follow a cubic Hermite spline with Catmull-Rom
 tangents; the rotation follows the matching cumulative Bezier curve (Kim, Kim and Shin, A General Construction Scheme
-for Unit Quaternion Curves, 1995). Both are C1 and pass through every key.
+for Unit Quaternion Curves, 1995). Both are C1 and pass through every key. A stretch that is eased otherwise than
+"smooth" goes along the same curve at a speed of its own, or straight.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -18,13 +19,35 @@ from spatia_core.camera import Camera
 Ends = Literal["rest", "slope", "loop"]
 """At the ends the motion starts and stops at rest, keeps its slope, or runs on from the last key into the first."""
 
+Easing = Literal["smooth", "gentle", "gather", "settle", "even"]
+"""How the camera goes from one key to the next: without stopping, starting and stopping gently, only starting or only
+stopping gently, or straight at an even speed."""
+
+_SPEED: dict[str, Callable[[float], float]] = {
+    "smooth": lambda s: s,
+    "gentle": lambda s: s * s * (3 - 2 * s),
+    "gather": lambda s: s * s,
+    "settle": lambda s: s * (2 - s),
+    "even": lambda s: s,
+}
+"""Share of the time to share of the way."""
+
+EASINGS: tuple[str, ...] = tuple(_SPEED)
+
 Times = Float[np.ndarray, " n"]
 
 
-def interpolate(times: Times, cameras: Sequence[Camera], at: Float[np.ndarray, " m"], ends: Ends) -> tuple[Camera, ...]:
+def interpolate(
+    times: Times,
+    cameras: Sequence[Camera],
+    at: Float[np.ndarray, " m"],
+    ends: Ends,
+    easings: Sequence[Easing] = (),
+) -> tuple[Camera, ...]:
     """The camera at every time of `at`; at a key's time it is the key's camera itself.
 
     `times` grow strictly; all cameras share one picture size. With `ends="loop"` the last camera repeats the first.
+    `easings` are those of the stretches from the first on; the rest are smooth.
     """
     if len(cameras) == 1:
         return (cameras[0],) * len(at)
@@ -41,8 +64,13 @@ def interpolate(times: Times, cameras: Sequence[Camera], at: Float[np.ndarray, "
         if min(abs(s), abs(s - 1)) < 1e-9:
             out.append(cameras[i + round(s)])
             continue
-        turned = _rotation(R[i], R[i + 1], spin[i] * h[i], spin[i + 1] * h[i], s)
-        state = _hermite(flat[i], flat[i + 1], slope[i] * h[i], slope[i + 1] * h[i], s)
+        easing = easings[i] if i < len(easings) else "smooth"
+        s = _SPEED[easing](s)
+        if easing == "even":
+            turned, state = R[i] @ se3.so3_exp(s * turns[i]), flat[i] + s * (flat[i + 1] - flat[i])
+        else:
+            turned = _rotation(R[i], R[i + 1], spin[i] * h[i], spin[i + 1] * h[i], s)
+            state = _hermite(flat[i], flat[i + 1], slope[i] * h[i], slope[i + 1] * h[i], s)
         out.append(_camera(cameras[0], turned, state))
     return tuple(out)
 
