@@ -1,6 +1,7 @@
 """Spatia Studio in the browser: layout and wiring. What happens is in editing.panels."""
 
 import argparse
+import importlib
 import logging
 import os
 import tempfile
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+
+if os.environ.get("SPACES_ZERO_GPU"):
+    importlib.import_module("spaces")  # where GPUs are lent it must come before anything that may touch one
 
 import gradio as gr
 
@@ -174,6 +178,7 @@ def wire(page: Page, h: SpaceHandlers, opening: Sequence[Any]) -> None:
     page.viewport.pick(h.pick, page.desk, **each)
     page.viewport.aim(h.aim, page.desk, **work)
     page.viewport.place(h.place, page.desk, **newest)
+    page.viewport.object(h.object, page.desk, **quick)
     page.candidates.pick(h.choose, page.desk, **each)
     page.grow.release(h.grow, [page.desk, page.grow], **newest)
     for name in ("take_back", "start_over", "join", "cut", "overlap", "undo", "redo"):

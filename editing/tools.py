@@ -7,6 +7,7 @@ from typing import Any
 
 from editing.session import Tools
 from spatia_core.backends import registry
+from spatia_core.backends.lent_gpu import lent
 from spatia_core.backends.pool import Pool
 from spatia_core.errors import InvalidInput
 from spatia_core.pipeline import Backends
@@ -58,4 +59,4 @@ def tools(pool: Pool, choice: Choice | None = None) -> Tools:
         return pool.get(kind, getattr(choice, kind), **choice.told(kind))
 
     told = repr(sorted(choice.options, key=repr))
-    return Tools(Backends(made("depth"), made("generator"), made("tracker"), told), made("segmenter"))
+    return Tools(Backends(made("depth"), lent(made("generator")), made("tracker"), told), made("segmenter"))

@@ -32,6 +32,9 @@ class Store:
             self.used = after + rows
             return True
 
+    def __reduce__(self) -> tuple[type["Store"], tuple[list[np.ndarray], int]]:
+        return Store, ([np.empty(0)], 1)  # in another process the rows are held once, without room behind them
+
 
 def picked(column: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """The rows of a column where `keep` is True, laid out as the column is; each piece is copied at one go."""

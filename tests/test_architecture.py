@@ -31,7 +31,8 @@ LAYERS = {
     "spatia_core.backends.protocols": 4,
     "spatia_core.backends.registry": 1,
     "spatia_core.backends.pool": 1,
-    "spatia_core.backends": 4,  # every adapter
+    "spatia_core.backends": 4,  # every other adapter
+    "spatia_core.backends.track_slam": 5,
     "spatia_core.fusion": 5,
     "spatia_core.upkeep": 5,
     "spatia_core.motion": 5,
@@ -48,7 +49,8 @@ LAYERS = {
 }
 """A module has the layer of its longest prefix here and imports its own layer or lower ones."""
 
-SHARED_BACKENDS = {"spatia_core.backends", *(f"spatia_core.backends.{n}" for n in ("protocols", "registry", "pool"))}
+SHARED = ("protocols", "registry", "pool", "lent_gpu")
+SHARED_BACKENDS = {"spatia_core.backends", *(f"spatia_core.backends.{n}" for n in SHARED)}
 HEAVY = ("torch", "diffusers", "transformers", "segment_anything", "open3d")
 FILE_CAP, FUNCTION_CAP, PARAMETER_CAP, APP_CAP = 400, 60, 6, 300
 

@@ -366,3 +366,12 @@ def test_the_official_renderer_draws_projection_and_holes_of_every_frame(folder,
     bare = replace(conditioning, projections=[p for p in conditioning.projections])
     with pytest.raises(InvalidInput, match="official renderer"):
         made.generate(bare, "", SETTINGS)
+
+
+def test_weights_read_ahead_are_those_that_a_gpu_then_uses(folder, monkeypatch):
+    made = generator(folder, rung="whole")
+    made.load_ahead(lambda s, d: None)
+    ahead = made._holder._ahead
+    monkeypatch.setattr(made._holder, "load", None)
+    made.generate(shown(1), "a room", SETTINGS)
+    assert made._holder.pipe is ahead

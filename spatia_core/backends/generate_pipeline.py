@@ -55,6 +55,13 @@ class Holder:
     pipe: Any = None
     rung: Rung | None = None
     _machine: Machine | None = None
+    _ahead: Any = None
+
+    def load_ahead(self, progress: Progress) -> None:
+        """The weights are read into main memory, as a GPU will want them, before one is there."""
+        with self.lock:
+            if self.pipe is None and self._ahead is None:
+                self._ahead = self.load(torch.bfloat16, progress)
 
     def ready(self, model: Model, job: Job, progress: Progress) -> Any:
         """The pipeline on the rung that this job needs; raises BackendUnavailable before loading when none fits."""
@@ -64,7 +71,9 @@ class Holder:
         if self.pipe is None or self.rung is None or rung.name != self.rung.name:
             self.drop()
             progress(0.0, rung.says)
-            pipe = self.load(torch.float32 if rung.name == "cpu" else torch.bfloat16, progress)
+            pipe, self._ahead = (None if rung.name == "cpu" else self._ahead), None
+            if pipe is None:
+                pipe = self.load(torch.float32 if rung.name == "cpu" else torch.bfloat16, progress)
             pipe.set_progress_bar_config(disable=True)
             with memory_advice(model.name, advice(rung), self.drop):
                 self.pipe = memory_ladder.apply(pipe, rung, device, self.setting.compiled)

@@ -101,6 +101,10 @@ class WanVaceGenerator:
         told = (settings.fps, self.name, settings.seed, prompt, notes)
         return Clip(images, cameras, *told, dynamic=strip.dynamic)
 
+    def load_ahead(self, progress: Progress) -> None:
+        """Reads the weights into main memory, for a GPU that is lent later."""
+        self._holder.load_ahead(progress)
+
     def gpu_seconds(self, frames: int, width: int, height: int) -> int:
         """About how long one round of so many frames keeps a large GPU busy; ask for that much in advance."""
         canvas = fitting.Canvas.of(width, height, 16, self._chosen.most_pixels)
