@@ -2,7 +2,8 @@
 
 DIR holds `img/NAME.jpg` and `gt/NAME.png` (0 background, 128 ignored, 255 the thing). Click 1 lies at the thing's
 deepest point, every later one at the deepest point of the larger error; the best-ranked mask counts. NoC is the number
-of clicks until an overlap of 85 or 90 %, 20 when it is never reached; clicking stops at 90 % after click 5.
+of clicks until an overlap of 85 or 90 %, 20 when it is never reached; clicking stops at 90 % after click 5. `worse` is
+the share of later clicks that cost more than one per cent of overlap.
 
 `grabcut` is OpenCV's GrabCut in the same run: with the box as its authors meant it (full size, 5 iterations), with
 clicks started from a disc around them, at 320 pixels.
@@ -180,6 +181,7 @@ def measure(start: Start, photos: Sequence[Example]) -> dict[str, Any]:
         "iou_box": round(float(np.mean(boxes)), 4),
         "noc85": clicks_to(0.85),
         "noc90": clicks_to(0.90),
+        "worse": round(float(np.mean(np.concatenate([np.diff(c) for c in curves]) < -0.01)), 3),
         "seconds_per_click": round(float(np.median(seconds)), 3),
         "each": {p.name: [round(c[0], 3), round(b, 3)] for p, c, b in zip(photos, curves, boxes, strict=True)},
     }

@@ -241,21 +241,45 @@ def test_the_band_cut_moves_a_rough_outline_to_the_edge():
     assert iou(cut, things["disc"]) > 0.92 > 0.85 > iou(rough > 0, things["disc"])
 
 
-def test_a_change_is_kept_only_near_the_click_and_in_its_direction():
+def square():
     previous = np.zeros((100, 100), bool)
     previous[40:60, 40:60] = True
+    return previous
+
+
+def test_a_change_is_kept_only_at_the_click_and_in_its_direction():
+    previous = square()
     corrected = previous.copy()
     corrected[40:60, 60:70] = True
     corrected[0:10, 0:10] = True
     corrected[40:45, 40:45] = False
-    grown = near_the_click(previous, corrected, np.array([65.0, 50.0]), True)
+    probability = np.where(corrected, 1, 0).astype(np.float32)
+    grown = near_the_click(previous, corrected, probability, np.array([64.5, 50.5]), True)
     expected = previous.copy()
     expected[40:60, 60:70] = True
     np.testing.assert_array_equal(grown, expected)
-    shrunk = near_the_click(previous, corrected, np.array([42.0, 42.0]), False)
+    shrunk = near_the_click(previous, corrected, probability, np.array([42.5, 42.5]), False)
     expected = previous.copy()
     expected[40:45, 40:45] = False
     np.testing.assert_array_equal(shrunk, expected)
+
+
+@pytest.mark.parametrize("positive", [True, False])
+def test_the_closer_the_click_is_to_the_outline_the_less_it_changes(positive):
+    probability = np.full((100, 100), 0.9 if positive else 0.1, np.float32)
+    previous = square() if positive else ~square()
+    changed = []
+    for x in (62.5, 70.5, 90.5):
+        after = near_the_click(previous, probability > 0.5, probability, np.array([x, 50.5]), positive)
+        assert after[50, int(x)] == positive
+        changed.append(np.count_nonzero(after != previous))
+    assert 0 < 4 * changed[0] < changed[1] < changed[2]
+
+
+def test_a_click_that_agrees_with_the_mask_changes_next_to_nothing():
+    probability = np.full((100, 100), 0.9, np.float32)
+    after = near_the_click(square(), probability > 0.5, probability, np.array([50.5, 50.5]), True)
+    assert np.count_nonzero(after != square()) < 60
 
 
 def test_a_mask_that_obeys_already_is_left_alone():

@@ -11,7 +11,7 @@ from jaxtyping import Bool, UInt8
 from spatia_core.arrays import Image, Mask, read_only
 from spatia_core.backends.clicks import colour_cut, passes
 from spatia_core.backends.clicks.changes import near_the_click, obeying
-from spatia_core.backends.clicks.cues import CuePicture, Map, box_mask
+from spatia_core.backends.clicks.cues import Box, CuePicture, Map, box_mask
 from spatia_core.backends.clicks.network import ClickNetwork
 from spatia_core.backends.clicks.passes import Pointed
 from spatia_core.backends.nano import layers
@@ -24,8 +24,14 @@ _COLOUR_SIDE = 256
 """Longer side for the cut by colour."""
 _BAND_SIDE = 400
 """Longer side for the cut in a band."""
+_BOX_SIDE = 640
+"""Longer side for the cut in a box."""
 _BELIEF = 0.9
 """Probability that the pixels of an earlier mask are taken to have."""
+_POSSIBLE = 0.2
+"""Probability from which a pixel belongs to the widest candidate of a first click."""
+_AGREE = 0.75
+"""Overlap with the network's mask from which a cut in a box is taken to show the same thing, more sharply."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -86,30 +92,43 @@ class HybridSegmenter:
             previous = self._candidates(e, earlier, scale)[0]
         previous = _resized(previous, w, h)
         if clicks == 0:
-            return [self._refined(e, pointed, previous), previous]
-        corrected = self._refined(e, pointed, previous)
+            return [self._cut(e, self._probability(e, pointed, _believed(previous)), pointed), previous]
+        probability = self._probability(e, pointed, _believed(previous))
+        corrected = self._cut(e, probability, pointed)
         newest = prompt.points[-1] * scale
-        return [near_the_click(previous, corrected, newest, bool(prompt.positive[-1])), corrected]
+        return [near_the_click(previous, corrected, probability, newest, bool(prompt.positive[-1])), corrected]
 
     def _first(self, e: ClickEmbedding, pointed: Pointed) -> list[Mask]:
-        """Candidates for one click or one box: by the network started from a colour cut, that cut, both together."""
+        """Candidates for one click or one box.
+
+        Click: by the network started from a colour cut; all that the network holds possible without it; that cut.
+        Box: by the network, its outline by colour where both agree; by colour alone.
+        """
         h, w = e.image.shape[:2]
         sh, sw = e.small.shape
         small = pointed.scaled(sw / w, sh / h)
-        by_colour = colour_cut.first_cut(e.small, small.positive, small.negative, small.box)
-        by_colour = _resized(by_colour, w, h)
-        by_network = self._refined(e, pointed, by_colour)
-        if pointed.box is not None:
-            found = [m for m in (by_network, by_colour) if m.any()]
-            return found or [box_mask((h, w), pointed.box)]
-        return [by_network, by_colour, by_colour | by_network]
+        by_colour = _resized(colour_cut.first_cut(e.small, small.positive, small.negative, small.box), w, h)
+        started = self._probability(e, pointed, _believed(by_colour))
+        alone = self._probability(e, pointed, None)
+        if pointed.box is None:
+            return [self._cut(e, started, pointed), alone > _POSSIBLE, by_colour]
+        again = self._probability(e, pointed, started)
+        return self._boxed(e, pointed.box, (started + alone + again) / 3, by_colour)
 
-    def _refined(self, e: ClickEmbedding, pointed: Pointed, previous: Mask) -> Mask:
-        """The network's mask started from an earlier mask, its outline cut by colour."""
+    def _boxed(self, e: ClickEmbedding, box: Box, probability: Map, by_colour: Mask) -> list[Mask]:
+        inside = box_mask(probability.shape, box)
+        by_network = (probability > 0.5) & inside
+        outlined = _resized(
+            colour_cut.in_the_box(_shrunk(e.image, _BOX_SIDE), _share(box, inside)), *inside.shape[::-1]
+        )
+        masks = [by_network, by_colour]
+        if _overlap(outlined, by_network) > _AGREE:
+            masks.insert(0, outlined)
+        return [m for m in masks if m.any()] or [inside]
+
+    def _probability(self, e: ClickEmbedding, pointed: Pointed, previous: Map | None) -> Map:
         h, w = e.image.shape[:2]
-        soft = np.where(previous, _BELIEF, 1 - _BELIEF).astype(np.float32)
-        probability = passes.probabilities(self._loaded(), e.views, (0, 0, w, h), pointed, soft)
-        return self._cut(e, probability, pointed)
+        return passes.probabilities(self._loaded(), e.views, (0, 0, w, h), pointed, previous)
 
     def _cut(self, e: ClickEmbedding, probability: Map, pointed: Pointed) -> Mask:
         h, w = e.image.shape[:2]
@@ -126,6 +145,16 @@ class HybridSegmenter:
                 layers.load_weights(network, layers.WEIGHTS / "click_hybrid.safetensors")
                 self._network = network
             return self._network
+
+
+def _believed(mask: Mask) -> Map:
+    return np.where(mask, _BELIEF, 1 - _BELIEF).astype(np.float32)
+
+
+def _share(box: Box, inside: Mask) -> Box:
+    """The box in shares of the picture's width and height."""
+    h, w = inside.shape
+    return box[0] / w, box[1] / h, box[2] / w, box[3] / h
 
 
 def _shrunk(image: Image, side: int) -> UInt8[np.ndarray, "small_h small_w 3"]:

@@ -47,6 +47,13 @@ def band_cut(image: Image, probability: Map, positive: Clicks, negative: Clicks)
     return _grab_cut(image, labels)
 
 
+def in_the_box(image: Image, box: Box) -> Mask:
+    """GrabCut as its authors meant it: everything outside the box (in shares of the picture) is surely background."""
+    h, w = image.shape[:2]
+    inside = box_mask((h, w), (box[0] * w, box[1] * h, box[2] * w - 1, box[3] * h - 1))
+    return _grab_cut(image, np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8), rounds=4)
+
+
 def _distances(picture: CuePicture, positive: Clicks, negative: Clicks, box: Box | None) -> tuple[Map, Map]:
     """Geodesic distance from the + clicks, and from the - clicks and whatever else is outside."""
     inside = picture.discs(positive if len(positive) or box is None else box_centre(box), 3)
@@ -59,8 +66,8 @@ def _distances(picture: CuePicture, positive: Clicks, negative: Clicks, box: Box
     return near, away
 
 
-def _grab_cut(image: Image, labels: np.ndarray) -> Mask:
-    """One round of OpenCV's GrabCut (more were no better), its random start fixed.
+def _grab_cut(image: Image, labels: np.ndarray, rounds: int = 1) -> Mask:
+    """OpenCV's GrabCut (after clicks more rounds were no better), its random start fixed.
 
     Without pixels on both sides the labels stand as they are.
     """
@@ -69,9 +76,10 @@ def _grab_cut(image: Image, labels: np.ndarray) -> Mask:
         return inside
     cv2.setRNGSeed(0)
     labels = labels.copy()
+    bgr = np.ascontiguousarray(image[..., ::-1])
     models = np.zeros((1, 65)), np.zeros((1, 65))
     try:
-        cv2.grabCut(np.ascontiguousarray(image[..., ::-1]), labels, (0, 0, 1, 1), *models, 1, cv2.GC_INIT_WITH_MASK)
+        cv2.grabCut(bgr, labels, (0, 0, 1, 1), *models, rounds, cv2.GC_INIT_WITH_MASK)
     except cv2.error:  # fewer pixels on one side than colour clusters
         return inside
     return _inside(labels)
