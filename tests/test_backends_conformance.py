@@ -101,7 +101,7 @@ def test_a_tracker_places_every_frame_and_says_whether_it_measured(name):
     assert set(found.keyframes) <= set(range(5))
     assert found.measured or "not measured" in found.note
     for told, true in zip(found.cameras, cameras, strict=True):
-        assert metrics.rotation_error(told.w2c, true.w2c) < np.deg2rad(1)
+        assert metrics.rotation_error(told.w2c, true.w2c) < 0.5
     assert backend.name == name
 
 

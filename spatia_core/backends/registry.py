@@ -84,6 +84,16 @@ _TABLE: dict[Kind, dict[str, Entry]] = {
             (),
             "measures nothing: trusts the commanded camera and says so",
         ),
+        "slam-feature": Entry(
+            "spatia_core.backends.track_slam:feature_tracker",
+            ("cv2",),
+            "measures where the camera went: features matched with the memory, then every pixel",
+        ),
+        "slam-direct": Entry(
+            "spatia_core.backends.track_slam:direct_tracker",
+            ("cv2",),
+            "measures where the camera went: every pixel laid on the memory, coarse to fine",
+        ),
     },
 }
 

@@ -120,9 +120,9 @@ def pair_system(points, T, lens, depth, normals, shading, scales, H, g):  # prag
     """Adds the normal equations of aligning `points` (moved by `T`) to a view; returns counts and mean residuals.
 
     Geometry: distance to the tangent plane of the surface the point falls on. Intensity: gain * point + offset against
-    the picture. `scales` holds gate (0 = the view has no depth: intensity only), geometric scale, photometric scale
-    (0 = leave out), photometric weight. Residual weights are Cauchy's. Terms: left rotation, left translation, gain,
-    offset.
+    the picture. `scales` holds gate (0 = intensity only), geometric scale, photometric scale (0 = leave out),
+    photometric weight; depth < 0 marks pixels that take no part. Residual weights are Cauchy's. Terms: left rotation,
+    left translation, gain, offset.
     """
     h, w = depth.shape
     fx, fy, cx, cy = lens
@@ -140,7 +140,7 @@ def pair_system(points, T, lens, depth, normals, shading, scales, H, g):  # prag
         if u < 1 or v < 1 or u >= w - 1 or v >= h - 1:
             continue
         col, row = int(u), int(v)
-        if gate > 0 and depth[row, col] <= 0:
+        if depth[row, col] < 0 or (gate > 0 and depth[row, col] <= 0):
             continue
         seen += 1
         if gate <= 0:
@@ -218,12 +218,12 @@ def average_depth(depth, weight, other, T, lens, gate):  # pragma: no cover - co
 
 
 @njit(fastmath=True, **_OPTIONS)
-def overlap_share(points, T, lens, depth, gate):  # pragma: no cover - compiled
-    """Share of `points` that, moved by `T`, fall on the view's own surface."""
+def on_surface(points, T, lens, depth, gate, out):  # pragma: no cover - compiled
+    """Which of the `points`, moved by `T`, fall on the view's own surface."""
     h, w = depth.shape
     fx, fy, cx, cy = lens
-    hits = 0
     for k in range(len(points)):
+        out[k] = False
         px, py, pz = points[k, 0], points[k, 1], points[k, 2]
         qz = T[2, 0] * px + T[2, 1] * py + T[2, 2] * pz + T[2, 3]
         if qz < 0.05:
@@ -234,6 +234,4 @@ def overlap_share(points, T, lens, depth, gate):  # pragma: no cover - compiled
         if u < 0 or v < 0 or u >= w or v >= h:
             continue
         d = depth[int(v), int(u)]
-        if d > 0 and abs(d - qz) < gate * (0.3 + 0.7 * (0.25 * qz * qz)):
-            hits += 1
-    return hits / max(1, len(points))
+        out[k] = d > 0 and abs(d - qz) < gate * (0.3 + 0.7 * (0.25 * qz * qz))

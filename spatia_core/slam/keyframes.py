@@ -68,10 +68,9 @@ class Map:
     def overlap(self, view: View, c2w: Pose, k: int) -> float:
         """Share of the view's points that lie on the surface keyframe `k` saw."""
         frame = self.keyframes[k]
-        level = frame.view.levels[1]
         points = view.levels[2].points
         points = points[:: max(1, len(points) // 400)]
-        return kernels.overlap_share(points, se3.inverse(frame.c2w) @ c2w, level.lens, level.depth, OVERLAP_GATE)
+        return float(on_surface(frame.view, points, se3.inverse(frame.c2w) @ c2w).mean()) if len(points) else 0.0
 
     def near(self, view: View, c2w: Pose, piece: int, most: int, among: Iterable[int] | None = None) -> list[int]:
         """Keyframes of the piece that see most of what the view sees, best first; each at least COMMON."""
@@ -97,6 +96,13 @@ class Map:
                     chosen.add((min(k, other), max(k, other)))
         chosen |= {(min(e.a, e.b), max(e.a, e.b)) for e in self.edges}
         return sorted(chosen)
+
+
+def on_surface(view: View, points: np.ndarray, T: Pose) -> np.ndarray:
+    """(n,) which points (their first three columns), moved by `T` into the view, lie on the surface it saw."""
+    level, out = view.levels[1], np.empty(len(points), np.bool_)
+    kernels.on_surface(points, T, level.lens, level.depth, OVERLAP_GATE, out)
+    return out
 
 
 def depth_of(view: View) -> float:
