@@ -3,16 +3,20 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from editing.edits import Edit, Fill, Look, Placing, Triple
 from editing.inserting import first_size, spot_on_ground
+from editing.objects import MOST_OBJECTS, Objects, thing
 from editing.operations import Changed, Cleared, changed, clear, motion, placed
 from editing.placing import Similarity, displacement, hint, offset_to_pixel
 from editing.selecting import Selecting
 from editing.state import Source, State
+from editing.volume_selection import Volume
 from spatia_core.arrays import Image
+from spatia_core.errors import InvalidInput
 from spatia_core.movers import draw
 from spatia_core.point_cloud import PointCloud
 from spatia_core.render import render
@@ -44,6 +48,13 @@ class Changing(Selecting):
             self._cleared = kept = (found, cleared)
         return kept[1]
 
+    @property
+    def foothold(self) -> Vec3 | None:
+        """(3,) where the selection touches its ground, or None as long as its place was not cleared."""
+        kept = self._cleared
+        same = kept is not None and kept[0].picking is self.picking and kept[0].memory is self.state.memory
+        return kept[1].ground.contact if kept is not None and same else None
+
     # --- changes -----------------------------------------------------------------------------------------------------
 
     def delete(self, fill: Fill = "completed") -> None:
@@ -70,20 +81,75 @@ class Changing(Selecting):
         """The selected thing leaves the memory and goes along a way in the edited clip; see Edit.way."""
         self._edit(self._of_selection("animate", way=tuple(way), on_ground=on_ground, fill=fill))
 
-    def insert(self, thing: PointCloud, x: float, y: float, size: float | None = None, turn: float = 0.0) -> None:
-        """The thing (see inserting.standing) stands on the ground at working pixel (x, y), turned about the upright.
+    def insert(self, cloud: PointCloud, x: float, y: float, size: float | None = None, turn: float = 0.0) -> None:
+        """A thing from elsewhere (see inserting.standing) stands at working pixel (x, y), and is selected.
 
-        size: largest side in median depths; None makes it fill about a third of the picture there.
+        turn: radians about the upright. size: largest side in median depths; None fills about a third of the picture.
         """
-        self._edit(self._insertion(thing, x, y, size, turn))
+        self._edit(self._insertion(cloud, x, y, size, turn))
+        self.select_object(self.state.objects.items[-1].key)
+
+    # --- kept selections ---------------------------------------------------------------------------------------------
+
+    def keep(self, name: str = "") -> str:
+        """The selection is in the list of objects; its key there."""
+        volume = self._selected_volume()
+        known = self.state.objects.of(volume)
+        if known is not None:
+            return known.key
+        objects = self.state.objects.kept(volume, name)
+        self._advance("Keep the selection", replace(self.state, objects=objects))
+        self._pick_volume(volume)
+        return objects.items[-1].key
+
+    def hide(self) -> None:
+        """The selection is left out of the 3D view, as an object of the list."""
+        volume = self._selected_volume()
+        objects, known = self.state.objects, self.state.objects.of(volume)
+        objects = objects.kept(volume, hidden=True) if known is None else objects.changed(known.key, hidden=True)
+        self._advance("Hide", replace(self.state, objects=objects))
+        self._forget_selection()
+
+    def show_all(self) -> None:
+        """Nothing is left out of the 3D view; raises InvalidInput when nothing was."""
+        if not any(item.hidden for item in self.state.objects):
+            raise InvalidInput("Nothing is hidden.")
+        self._advance("Show all", replace(self.state, objects=self.state.objects.all_shown()))
+
+    def change_object(self, key: str, **values: Any) -> None:
+        """A kept object has another name or colour, is hidden, shown, locked or free."""
+        self._advance("Change the list", replace(self.state, objects=self.state.objects.changed(key, **values)))
+
+    def drop_object(self, key: str) -> None:
+        """A kept object is no longer in the list; its points stay."""
+        self._advance("Take off the list", replace(self.state, objects=self.state.objects.without(key)))
+
+    def _selected_volume(self) -> Volume:
+        found = self._selected()
+        volume = found.volume or found.picking.volume(self.state.camera)
+        if volume is None or not volume.points(self.state.memory).any():
+            raise InvalidInput("Nothing is selected. Click on a thing, or draw around it in the 3D view.")
+        return volume
+
+    def _objects_after(self, edit: Edit, now: Changed) -> Objects:
+        """The list as it is after an edit: what was changed is an object of its own."""
+        objects = self.state.objects
+        known = None if edit.volume is None else objects.of(edit.volume)
+        if edit.kind in ("delete", "animate"):
+            return objects if known is None else objects.without(known.key)
+        volume = thing(int(now.memory.labels.object_id.max(initial=0)))
+        if known is not None and edit.kind != "duplicate":
+            return objects.changed(known.key, volume=volume)
+        names = {"insert": "Inserted", "duplicate": f"Copy of {known.name}" if known else "Copy"}
+        return objects.kept(volume, names.get(edit.kind, "")) if len(objects) < MOST_OBJECTS else objects
 
     # --- how it would look -------------------------------------------------------------------------------------------
 
     def preview_move(self, offset: Triple, on_ground: bool = True) -> Image:
         """(h, w, 3) what the photo's camera would see after the move; changes nothing."""
-        return self.preview(self.placing_edit(Placing(offset, on_ground=on_ground), "move"))
+        return self.preview_edit(self.placing_edit(Placing(offset, on_ground=on_ground), "move"))
 
-    def preview(self, edit: Edit) -> Image:
+    def preview_edit(self, edit: Edit) -> Image:
         """(h, w, 3) what the photo's camera would see after the edit; a thing that moves is shown where it ends."""
         now = self._changed(edit)
         seen = render(now.memory.cloud, self.state.camera)
@@ -148,5 +214,6 @@ class Changing(Selecting):
         state = self.state
         walkers = state.walkers if now.walker is None else (*state.walkers, now.walker)
         new = replace(state, memory=now.memory, log=state.log.then(edit), walkers=walkers, after=None)
-        self._advance(edit.label, replace(new, left_open=state.left_open + now.left_open))
+        new = replace(new, left_open=state.left_open + now.left_open, objects=self._objects_after(edit, now))
+        self._advance(edit.label, new)
         self._forget_selection()

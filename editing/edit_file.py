@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from editing.edits import KINDS, MOST_STOPS, Edit, Look
+from editing.objects import Kept, Objects
 from editing.state import State
+from editing.volume_file import described as described_volume
 from editing.volume_selection import Volume
 from editing.walking import Walker
 from spatia_core.arrays import Mask
@@ -108,3 +110,23 @@ def read_walker(d: dict[str, Any], cloud: PointCloud) -> Walker:
     if stops.shape != (len(stops), 3) or not 1 <= len(stops) <= MOST_STOPS or not np.isfinite(stops).all():
         raise ProjectFormatError("The session file holds a way that cannot be gone.")
     return Walker(cloud, stops)
+
+
+def described_object(item: Kept, of_camera: Callable[[Camera], Any]) -> dict[str, Any]:
+    """A kept selection as JSON values; its masks are kept beside it."""
+    plain = {name: getattr(item, name) for name in ("key", "name", "colour", "hidden", "locked")}
+    return plain | {"volume": described_volume(item.volume, of_camera)[0]}
+
+
+def masks_of(objects: Objects) -> Iterator[tuple[str, Mask]]:
+    """Every mask of the kept selections, and the name that it is kept under."""
+    for i, item in enumerate(objects):
+        for k, mask in enumerate(described_volume(item.volume, lambda camera: None)[1]):
+            yield f"objects/{i}-{k}.png", mask
+
+
+def read_object(d: dict[str, Any], volume: Volume) -> Kept:
+    """The kept selection again."""
+    item = Kept(str(d["key"])[:32], "", "#000000", volume, bool(d["hidden"]), bool(d["locked"]))
+    (checked,) = Objects((item,)).changed(item.key, name=d["name"], colour=d["colour"])
+    return checked

@@ -16,6 +16,7 @@ from PIL import Image as PilImage
 from editing import edit_file
 from editing.edit_log import EditLog
 from editing.edits import Edit
+from editing.objects import MOST_OBJECTS, Objects
 from editing.session import Session
 from editing.state import Source, State
 from editing.volume_file import described, read_volume
@@ -88,6 +89,7 @@ def save_project(session: Session, file: PathLike) -> Path:
         ],
         "walkers": [edit_file.described_walker(w) for w in state.walkers],
         "left_open": len(state.left_open),
+        "objects": [edit_file.described_object(o, _camera) for o in state.objects],
         "keyframes": [_camera(k.camera) for k in state.memory.keyframes],
         "memories": {n: asdict(m.statistics()) for n, m in (("original", state.original), ("memory", state.memory))},
         "backends": {
@@ -109,6 +111,8 @@ def save_project(session: Session, file: PathLike) -> Path:
         for name, cloud in edit_file.clouds_of(state):
             for field in _CLOUD:
                 z.writestr(f"{name}/{field}.npy", _npy(getattr(cloud, field)))
+        for name, mask in edit_file.masks_of(state.objects):
+            z.writestr(name, _png(mask))
         for i, view in enumerate(state.memory.keyframes):
             z.writestr(f"keyframes/{i}.png", _png(view.image))
             z.writestr(f"keyframes/{i}.npy", _npy(view.depth))
@@ -248,10 +252,18 @@ def _read_state(z: _Archive, m: dict[str, Any]) -> tuple[Source, State]:
     edits = [_read_edit(z, i, e) for i, e in enumerate(m["edits"])]
     counts = {n: int(m["memories"][n]["points"]) for n in ("original", "memory")}
     original, memory = (_read_memory(z, n, counts[n], tuple(views), depth.metric) for n in ("original", "memory"))
+    if len(m.get("objects", [])) > MOST_OBJECTS:
+        raise ProjectFormatError(f"The session file lists more than {MOST_OBJECTS} objects.")
+    objects = tuple(
+        edit_file.read_object(
+            o, read_volume(o["volume"], _read_camera, lambda k, size, i=i: z.picture(f"objects/{i}-{k}.png", size, "1"))
+        )
+        for i, o in enumerate(m.get("objects", []))
+    )
     told = m.get("walkers", [])
     walkers = [edit_file.read_walker(w, _read_cloud(z, f"walkers/{i}", int(w["points"]))) for i, w in enumerate(told)]
     left_open = _read_cloud(z, "left-open", int(m["left_open"])) if m.get("left_open") else PointCloud.empty()
-    return source, State(original, memory, camera, EditLog(tuple(edits)), tuple(walkers), left_open)
+    return source, State(original, memory, camera, EditLog(tuple(edits)), tuple(walkers), left_open, Objects(objects))
 
 
 def open_project(session: Session, file: PathLike | bytes) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 
 from editing.chosen import Chosen, chosen, points_of, usable
 from editing.operations import Cleared
-from editing.selection import Combination, checked
+from editing.selection import Combination, checked, shown_mask
 from editing.state import Click, Picking, State
 from editing.volume_selection import Step, Volume
 from spatia_core.arrays import Image, Mask, Selection
-from spatia_core.backends.protocols import Segmenter
+from spatia_core.backends.protocols import Segmentation, Segmenter
 from spatia_core.errors import InvalidInput
 from spatia_core.memory import SpatialMemory
 from spatia_core.pipeline import Backends
@@ -100,8 +100,15 @@ class Selecting(ABC):
     def select_in_space(self, step: Step) -> Selection:
         """(n,) the points selected after one more step in the 3D view, put together with what was selected before."""
         before = self.picking.volume(self.state.camera) or Volume()
+        return self._pick_volume(self.state.objects.kept_out(before.then(step)))
+
+    def select_object(self, key: str) -> Selection:
+        """(n,) the points of a kept object, which are the selection now."""
+        return self._pick_volume(self.state.objects[key].volume)
+
+    def _pick_volume(self, volume: Volume) -> Selection:
         with self._timed("select"):
-            found = chosen(Picking(solid=before.then(step)), self.state)
+            found = chosen(Picking(solid=volume), self.state)
         assert found.points is not None
         picking = replace(found.picking, drawn=found.mask)
         self._pick(picking)
@@ -136,10 +143,22 @@ class Selecting(ABC):
             self._embedding = (state.memory, self.tools.segmenter.embed(self.stage))
         with self._timed("click"):
             found = self.tools.segmenter.segment(self._embedding[1], prompt)
-        self._pick(replace(picking, candidates=found, choice=0))
+        self._pick(replace(picking, candidates=self._open(found, picking), choice=0))
         mask = self.picking.mask
         assert mask is not None
         return mask
+
+    def _open(self, found: Segmentation, picking: Picking) -> Segmentation:
+        """The masks without what is locked or hidden; raises InvalidInput for a click on that."""
+        closed = self.state.objects.closed(self.state.memory)
+        if not closed.any():
+            return found
+        out = ~shown_mask(closed, render(self.state.memory.cloud, self.state.camera))
+        last = picking.clicks[-1] if picking.clicks else None
+        masks = found.masks & out
+        if not masks[0].any() or (last is not None and last.positive and not out[int(last.y), int(last.x)]):
+            raise InvalidInput("That thing is locked or hidden. Change that in the list of objects first.")
+        return Segmentation(masks, found.scores)
 
     def _pick(self, picking: Picking) -> None:
         self._pickings = (*self._pickings, picking)

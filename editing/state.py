@@ -9,7 +9,9 @@ from jaxtyping import Bool, Float
 from editing.comparison import Comparison
 from editing.edit_log import EditLog
 from editing.filming import Footage, Shot
+from editing.objects import Objects
 from editing.selection import Combination, combine, grown
+from editing.timeline import Timeline
 from editing.volume_selection import Drawn, InView, Volume
 from editing.walking import Walker
 from spatia_core.arrays import Image, Mask, read_only
@@ -150,6 +152,8 @@ class Take:
     comparison: Comparison | None = None
     """Against the original of the same path."""
     notes: tuple[str, ...] = ()
+    pace: float | None = None
+    """Seconds that one frame took; None where it was not measured."""
 
     @property
     def memory(self) -> SpatialMemory:
@@ -177,10 +181,14 @@ class State:
     """What moves in clips of the edited memory and is in no memory."""
     left_open: PointCloud = field(default_factory=PointCloud.empty)
     """Places of the edited memory that only a generator may fill."""
+    objects: Objects = field(default_factory=Objects)
+    """Selections that were kept under a name."""
     before: Take | None = None
     """Clip of the original memory."""
     after: Take | None = None
     """Clip of the edited memory on the same path; None until an edit was regenerated."""
+    keys: Timeline | None = None
+    """The camera path in the making; None while a move by name or a file is chosen."""
 
 
 def frozen_clip(images: np.ndarray, clip: Clip) -> Clip:

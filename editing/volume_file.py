@@ -19,10 +19,14 @@ from editing.volume_selection import (
     Step,
     Thing,
     Volume,
+    Whole,
 )
 from spatia_core.arrays import Mask
 from spatia_core.camera import Camera
 from spatia_core.errors import ProjectFormatError
+
+DEEPEST = 8
+"""Selections within selections."""
 
 NAMES = {Ball: "ball", Box: "box", Colour: "colour", Thing: "thing", Everything: "everything"}
 
@@ -40,16 +44,20 @@ def described(volume: Volume, of_camera: Callable[[Camera], Any]) -> tuple[list[
             shape = step.shape
             masks.append(shape.mask)
             steps.append({"step": "view", "how": step.how, "camera": of_camera(shape.camera), "through": shape.through})
+        elif isinstance(step.shape, Whole):
+            inner, more = described(step.shape.volume, of_camera)
+            masks += more
+            steps.append({"step": "whole", "how": step.how, "steps": inner, "masks": len(more)})
         else:
             steps.append({"step": NAMES[type(step.shape)], "how": step.how, **asdict(step.shape)})
     return steps, masks
 
 
 def read_volume(
-    steps: Any, to_camera: Callable[[Any], Camera], mask_of: Callable[[int, tuple[int, int]], Mask]
+    steps: Any, to_camera: Callable[[Any], Camera], mask_of: Callable[[int, tuple[int, int]], Mask], depth: int = 0
 ) -> Volume:
     """The selection again; `mask_of` gives the k-th mask of a size. Raises ProjectFormatError for unknown steps."""
-    if not isinstance(steps, list) or len(steps) > MOST_STEPS:
+    if not isinstance(steps, list) or len(steps) > MOST_STEPS or depth > DEEPEST:
         raise ProjectFormatError(f"A selection in the session file is no list of at most {MOST_STEPS} steps.")
     out: list[Step] = []
     seen = 0
@@ -63,6 +71,11 @@ def read_volume(
             mask = mask_of(seen, (camera.width, camera.height))
             out.append(Drawn(InView(camera, mask, bool(d["through"])), _how(d)))
             seen += 1
+        elif d["step"] == "whole":
+            before = seen
+            inner = read_volume(d["steps"], to_camera, lambda k, size, b=before: mask_of(b + k, size), depth + 1)
+            out.append(Drawn(Whole(inner), _how(d)))
+            seen += int(d["masks"])
         else:
             out.append(Drawn(_plain(d), _how(d)))
     return Volume(tuple(out))

@@ -148,7 +148,18 @@ class Everything:
         return np.ones(len(memory), bool)
 
 
-Shape = InView | Ball | Box | Colour | Thing | Everything
+@dataclass(frozen=True, eq=False, slots=True)
+class Whole:
+    """All that another selection holds."""
+
+    volume: "Volume"
+
+    def points(self, memory: SpatialMemory) -> Selection:
+        """(n,) True for its points."""
+        return self.volume.points(memory)
+
+
+Shape = InView | Ball | Box | Colour | Thing | Everything | Whole
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -223,7 +223,7 @@ def test_no_generator_input_shows_a_recoloured_things_old_colour(tmp_path):
 def test_a_preview_is_what_the_edit_then_shows(tmp_path, placing):
     session = make_session(tmp_path)
     session.click(*centre_of_thing())
-    seen = session.preview(session.placing_edit(placing))
+    seen = session.preview_edit(session.placing_edit(placing))
     session.transform(placing)
     assert np.array_equal(session.stage, seen)
 
@@ -246,10 +246,10 @@ def test_every_kind_is_undone_to_the_identical_object_and_redone(tmp_path):
     all_kinds(session)
     last = session.state
     assert [e.kind for e in last.log] == ["recolour", "duplicate", "rotate"]
-    for _ in range(3):
+    while session.history.can_undo:
         session.undo()
     assert session.state is first
-    for _ in range(3):
+    while session.history.can_redo:
         session.redo()
     assert session.state is last
 

@@ -12,8 +12,9 @@ from PIL import Image
 from editing.filming import Shot
 from editing.opening import Opening
 from editing.panels import pictures
+from editing.panels.changes import offset_of
 from editing.panels.desk import STILL_WORKING, Desk, Studio
-from editing.panels.handlers import EXAMPLES, UNEXPECTED, Handlers, offset_of, saved, shot_of
+from editing.panels.handlers import EXAMPLES, UNEXPECTED, Handlers, saved, shot_of
 from editing.panels.page import path_sentence
 from spatia_core.camera_path import BASE_NAMES
 from spatia_core.errors import Cancelled, InvalidInput

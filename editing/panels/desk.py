@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from editing.edits import Fill, Placing, Triple
 from editing.filming import Shot
 from editing.opening import Opening
 from editing.panels.viewport import Window
@@ -23,6 +24,7 @@ from spatia_core.backends.pool import Pool
 from spatia_core.backends.protocols import Progress, silent
 from spatia_core.errors import Cancelled, InvalidInput, SpatiaError
 from spatia_core.memory import SpatialMemory
+from spatia_core.point_cloud import PointCloud
 
 log = logging.getLogger(__name__)
 
@@ -95,6 +97,20 @@ class Desk:
         self.offset = (0.0, 0.0, 0.0)
         """The move that is being tried out, median depths."""
         self.on_ground = True
+        self.turn = (0.0, 0.0, 0.0)
+        """How it is turned meanwhile, axis times angle in radians."""
+        self.size = 1.0
+        """How many times as large it is made."""
+        self.hint = ""
+        """What is to be known of the place it is tried out in."""
+        self.fill: Fill = "completed"
+        """What comes where a thing stood."""
+        self.shadow = False
+        """The thing's shadow goes where it goes."""
+        self.way: tuple[Triple, ...] = ()
+        """Stops of a way in the making."""
+        self.guest: PointCloud | None = None
+        """What the next click on the picture inserts."""
         self.preview: str | None = None
         """The picture of that move, as a data URL."""
         self.target: tuple[float, float] | None = None
@@ -218,9 +234,15 @@ class Desk:
         self._measured = (*self._measured[-5:], (take, measured))
         return measured
 
+    @property
+    def placing(self) -> Placing:
+        """Where the selection is tried out."""
+        return Placing(self.offset, self.turn, self.size, self.on_ground)
+
     def forget_move(self) -> None:
         """No move is being tried out any more."""
         self.offset, self.preview, self.target, self.on_ground = (0.0, 0.0, 0.0), None, None, True
+        self.turn, self.size, self.hint = (0.0, 0.0, 0.0), 1.0, ""
 
     def leave(self) -> None:
         """The tab is gone: work stops and its files are removed, after the work under way has noticed."""

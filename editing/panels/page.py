@@ -133,14 +133,14 @@ class Page:
         return {
             self.stage: stage,
             self.candidates: pictures.candidates(desk.session),
-            self.viewport: viewport.value(desk.session, desk.window, desk.offset, desk.on_ground),
+            self.viewport: viewport.value(desk.session, desk.window, desk.placing, desk.hint),
             self.grow: gr.update(value=picking.grow, interactive=some and not in_space),
             self.take_back: gr.update(interactive=touched),
             self.start_over: gr.update(interactive=touched),
             **{b: gr.update(interactive=some) for b in (self.join, self.cut, self.overlap, self.delete)},
             **{n: gr.update(value=v, interactive=some) for n, v in ((self.x, x), (self.y, y), (self.z, z))},
             self.on_ground: gr.update(value=desk.on_ground, interactive=some),
-            self.move: gr.update(interactive=some and any(desk.offset)),
+            self.move: gr.update(interactive=some and desk.placing.changes),
         }
 
     def _history(self, desk: Desk) -> Updates:

@@ -5,17 +5,18 @@ from typing import Any
 import gradio as gr
 
 from editing.chosen import thing_in_view
+from editing.edits import MOST_SIZE, Placing
 from editing.panels import viewport
+from editing.panels.changes import ChangeHandlers
 from editing.panels.desk import Desk
-from editing.panels.handlers import Handlers
 from editing.panels.page import Updates
 from editing.session import Session
-from editing.viewport import fields_of, numbers, read_camera, read_step
+from editing.viewport import fields_of, number, numbers, read_camera, read_step
 from editing.volume_selection import Drawn, InView, Step
-from spatia_core.errors import SpatiaError
+from spatia_core.errors import InvalidInput, SpatiaError
 
 
-class SpaceHandlers(Handlers):
+class SpaceHandlers(ChangeHandlers):
     """The page's events with those of the 3D view."""
 
     def ask(self, desk: Desk | None) -> Updates:
@@ -25,7 +26,7 @@ class SpaceHandlers(Handlers):
                 return {self.page.viewport: gr.skip()}
             with desk.quick(wait=20.0) as session:
                 desk.window.write(session.state.memory, session.folder)
-                return {self.page.viewport: viewport.value(session, desk.window, desk.offset, desk.on_ground)}
+                return {self.page.viewport: viewport.value(session, desk.window, desk.placing, desk.hint)}
         except SpatiaError:  # it asks again after the work under way
             return {self.page.viewport: gr.skip()}
         except Exception as e:
@@ -59,12 +60,34 @@ class SpaceHandlers(Handlers):
 
         def work(session: Session) -> str:
             assert desk is not None
-            x, y, z = numbers(fields_of(event._data).get("offset"), "the move", 3, 1e3)
+            data = fields_of(event._data)
+            x, y, z = numbers(data.get("offset"), "the move", 3, 1e3)
+            turn = numbers(data.get("turn", [0, 0, 0]), "the turn", 3, 7.0)
+            size = number(data.get("size", 1), "the size", 1 / MOST_SIZE, MOST_SIZE)
+            a, b, c = (round(float(v), 5) for v in session.state.camera.w2c[:3, :3] @ turn)
+            offset = session.along_camera((x, y, z), desk.on_ground)
             desk.target = None
-            self._try_move(desk, session, session.along_camera((x, y, z), desk.on_ground))
-            return "This is how it would look. Press Move it here to keep it, or drag on."
+            self._try(desk, session, Placing(offset, (a, b, c), size, desk.on_ground))
+            return f"This is how it would look. {desk.hint} Press Move it here to keep it, or drag on."
 
         return self._quick(desk, work)
+
+    def object(self, desk: Desk | None, event: gr.EventData) -> Updates:
+        """A key of the view that hides the selection or shows all."""
+
+        def work(session: Session) -> str:
+            assert desk is not None
+            wanted = fields_of(event._data).get("do")
+            if wanted not in ("hide", "show"):
+                raise InvalidInput("The 3D view asked for something unknown. Reload the page and try again.")
+            desk.forget_move()
+            if wanted == "show":
+                session.show_all()
+                return "Everything is shown again."
+            session.hide()
+            return "It is left out of the 3D view; the memory and the clips still hold it. U shows it again."
+
+        return self._quick(desk, work, whole=True)
 
 
 def counted(session: Session, step: Step, count: int) -> str:

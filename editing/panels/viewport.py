@@ -11,11 +11,14 @@ from typing import Any
 import gradio as gr
 import numpy as np
 
+from editing.edits import Placing
 from editing.panels.parts import WEB
+from editing.placing import Similarity
 from editing.session import Session
 from editing.viewport import Payload, camera_value, pack
 from spatia_core.arrays import Selection
 from spatia_core.memory import SpatialMemory
+from spatia_core.point_cloud import PointCloud
 
 KEPT = 4
 """Files of points that a tab keeps; older memories are written again when they are looked at again."""
@@ -25,14 +28,14 @@ EVERY = 8
 
 HEADING = """
 <div class="step"><h2>See it in 3D</h2></div>
-<p class="how">Turn the memory around and select from any side; Delete and Move act on it too. H shows the keys.</p>
+<p class="how">Turn the memory around, select from any side, then drag the handles. The ? key shows all keys.</p>
 """
 
 _FRAME = """
 <div class="vp-tools"></div>
 <div class="vp-select"></div>
 <div class="vp-frame" tabindex="0" role="application" data-tool="look"
-     aria-label="The memory in 3D. Arrow keys turn it, W A S D fly, H shows all keys.">
+     aria-label="The memory in 3D. Arrow keys turn it, W A S D fly, the question mark shows all keys.">
   <canvas class="vp-points"></canvas><canvas class="vp-gl"></canvas><canvas class="vp-over"></canvas>
   <div class="vp-legend" hidden></div>
   <div class="vp-help" hidden></div>
@@ -44,7 +47,7 @@ _FRAME = """
 """
 
 _LOAD = """
-// the program's own events, named here for Gradio: 'ask', 'pick', 'aim', 'place'
+// the program's own events, named here for Gradio: 'ask', 'pick', 'aim', 'place', 'object'
 element.classList.add('empty');
 const seen = new IntersectionObserver(async ([entry]) => {
   if (!entry.isIntersecting) return;
@@ -111,7 +114,7 @@ class Window:
     def write_bits(self, selection: Selection, sent: _Sent, folder: Path) -> Path:
         """The selection's file, one bit a point."""
         for known, file in self.bits:
-            if known is selection:
+            if known is selection or np.array_equal(known, selection):
                 return file
         file = folder / f"selected-{uuid.uuid4().hex}.bin"
         file.write_bytes(sent.payload.bits(selection))
@@ -122,7 +125,7 @@ class Window:
 
 
 def viewport(root: Path, **props: Any) -> gr.HTML:
-    """The view; its program is fetched when it comes into sight. Events ask, pick, aim, place."""
+    """The view; its program is fetched when it comes into sight. Events ask, pick, aim, place, object."""
     source = WEB / "viewport.js"
     name = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     served = root / f"viewport-{name}.js"
@@ -143,30 +146,42 @@ def url(file: Path) -> str:
     return f"gradio_api/file={file}"
 
 
-def value(session: Session, window: Window, offset: tuple[float, float, float], on_ground: bool) -> dict[str, Any]:
+def value(session: Session, window: Window, placing: Placing, hint: str = "") -> dict[str, Any]:
     """What the view shows; points and selection only for a memory that it has asked for."""
     state, memory = session.state, session.state.memory
     camera = state.camera
     sent = window.find(memory)
     points = session.selected_points if sent is not None else None
     some = points is not None and bool(points.any())
+    foothold = session.foothold
+    hold = None if points is None or not some else pivot(memory, points) if foothold is None else foothold
+    hidden = state.objects.hidden(memory) if sent is not None and any(o.hidden for o in state.objects) else None
     target = camera.centre + camera.c2w[:3, 2] * state.original.stage_depth()
     return {
         "scene": window.scene,
         "token": window.token(memory),
         "url": None if sent is None else url(sent.file),
         "total": len(memory),
-        "selection": _selection(session, window, sent, points) if sent and points is not None and some else None,
+        "selection": _bits(session, window, sent, points) if sent and points is not None and some else None,
+        "hidden": _bits(session, window, sent, hidden) if sent and hidden is not None and hidden.any() else None,
         "photo": camera_value(camera),
         "target": target.tolist(),
         "unit": session.unit,
         "path": _path(session),
-        "gizmo": None if points is None or not some else pivot(memory, points).tolist(),
-        "moved": session.displacement(offset, on_ground).tolist() if some and any(offset) else None,
+        "ways": [(pivot_of(w.cloud) + w.stops).tolist() for w in state.walkers],
+        "gizmo": None if hold is None else hold.tolist(),
+        "moved": _motion(session.motion(placing)) if some and placing.changes else None,
+        "hint": hint,
     }
 
 
-def _selection(session: Session, window: Window, sent: _Sent, points: Selection) -> dict[str, Any]:
+def _motion(moved: Similarity) -> list[float]:
+    """The motion as x -> A x + b: the rows of A, then b."""
+    A = moved.size * moved.R
+    return [*A.ravel().tolist(), *(moved.pivot + moved.move - A @ moved.pivot).tolist()]
+
+
+def _bits(session: Session, window: Window, sent: _Sent, points: Selection) -> dict[str, Any]:
     return {"url": url(window.write_bits(points, sent, session.folder)), "count": int(points.sum())}
 
 
@@ -184,6 +199,11 @@ def _path(session: Session) -> dict[str, Any] | None:
 
 def pivot(memory: SpatialMemory, points: Selection) -> np.ndarray:
     """(3,) where the gizmo takes hold of the points: over their middle, at their foot."""
-    xyz = memory.xyz[points]
+    return pivot_of(memory.cloud[points])
+
+
+def pivot_of(cloud: PointCloud) -> np.ndarray:
+    """(3,) the middle of a thing's foot."""
+    xyz = cloud.xyz
     low, high = np.percentile(xyz, 2, axis=0), np.percentile(xyz, 98, axis=0)
     return np.array([(low[0] + high[0]) / 2, high[1], (low[2] + high[2]) / 2])

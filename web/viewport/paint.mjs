@@ -14,6 +14,6 @@ const eye = new Eye(camera, target, unit);
 eye.back();
 eye.resize(Number(width), Number(height));
 const size = eye.size[0] * eye.size[1], pixels = new Uint32Array(size), depth = new Float32Array(size).fill(Infinity);
-splat({ eye, swell: 1, width: eye.size[0], height: eye.size[1], pixels, depth }, reader.points, reader.points.colour, reader.points.count, null, [0, 0, 0]);
+splat({ eye, swell: 1, width: eye.size[0], height: eye.size[1], pixels, depth }, reader.points, reader.points.colour, reader.points.count, null, null);
 process.stdout.write(JSON.stringify(eye.camera()) + "\n");
 process.stdout.write(Buffer.from(pixels.buffer));

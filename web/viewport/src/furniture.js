@@ -1,6 +1,6 @@
 // The buttons, the legend and the help sheet around the view.
 
-import { HELP, TOOLS } from "./keys.js";
+import { GIZMOS, HELP, TOOLS } from "./keys.js";
 import { ORIGINS, heat } from "./looks.js";
 
 export function element(tag, props = {}, ...children) {
@@ -33,9 +33,15 @@ export function furniture(root, act) {
     b.innerHTML = `<span aria-hidden="true">${t.sign}</span> ${t.label}`;
     return [t.name, b];
   }));
-  tools.arrows = button("vp-tool vp-tool-arrows", "", "Arrows to move the selection. Key 1", () => act("gizmo", "translate"));
-  tools.arrows.innerHTML = '<span aria-hidden="true">\u2725</span> Arrows';
-  root.querySelector(".vp-tools").append(group("Tools", ...Object.values(tools)));
+  const handles = GIZMOS.map((h, k) => {
+    const b = button(`vp-tool vp-tool-${h.name}`, "", `${h.says} Key ${k + 1}`, () => act("gizmo", h.name));
+    b.innerHTML = `<span aria-hidden="true">${h.sign}</span> ${h.label}`;
+    return (tools[h.name] = b);
+  });
+  const drawing = Object.entries(tools).filter(([name]) => TOOLS.some((t) => t.name === name)).map(([, b]) => b);
+  const axes = button("vp-small", "World axes", "Handles along the world's axes, or the thing's own. Key G", () => act("axes"));
+  const snap = button("vp-small", "Steps", "Drags go in steps: 15 degrees, tenths of the size and of the depth. Key N", () => act("snap"));
+  root.querySelector(".vp-tools").append(group("Tools", ...drawing), group("Handles", ...handles, axes, snap));
 
   const hows = {
     replace: button("vp-small", "New", "A new shape replaces the selection", () => act("how", "replace")),
@@ -62,7 +68,9 @@ export function furniture(root, act) {
   );
   const changes = [
     button("vp-small", "Delete", "The selection is deleted and what was behind it filled in. Key Delete", () => act("press", "delete")),
-    button("vp-small", "Move it here", "The selection stays where the arrows took it. Key M", () => act("press", "move")),
+    button("vp-small", "Move it here", "The selection stays where the handles took it. Key M", () => act("press", "move")),
+    button("vp-small", "Copy it here", "A copy stands where the handles took it. Shift+D", () => act("press", "duplicate")),
+    button("vp-small", "Hide", "The selection is left out of the view. Key H; U shows all", () => act("object", "hide")),
   ];
   root.querySelector(".vp-views").append(
     group("Colours", ...Object.values(looks)),
@@ -71,12 +79,17 @@ export function furniture(root, act) {
       button("vp-small", "Fit", "The selection, or everything. Key F", () => act("fit")),
       button("vp-small", "Photo's view", "Where the photo was taken. Key 0", () => act("aboard")),
       button("vp-small", "Picture", "Saves what is seen as a PNG", () => act("shoot")),
-      button("vp-small vp-help-button", "Keys", "All keys. Key H", () => act("help")),
+      button("vp-small vp-help-button", "Keys", "All keys. Key ?", () => act("help")),
     ),
   );
   return {
     tools,
     grow,
+    handles: (local, steps) => {
+      axes.textContent = local ? "Own axes" : "World axes";
+      axes.setAttribute("aria-pressed", local);
+      snap.setAttribute("aria-pressed", steps);
+    },
     tool: (name) => pressed(tools, name),
     how: (name) => pressed(hows, name),
     depth: (through) => pressed(depths, through ? "through" : "seen"),

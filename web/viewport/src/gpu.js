@@ -1,21 +1,25 @@
 // What the graphics card draws: the points where there is a real card, and the gizmo wherever there is WebGL.
 
-import { BufferAttribute, BufferGeometry, GLSL3, Matrix4, Object3D, PerspectiveCamera, Points, RawShaderMaterial, Scene, WebGLRenderer } from "three";
+import { BufferAttribute, BufferGeometry, GLSL3, Matrix3, Matrix4, Object3D, PerspectiveCamera, Points, RawShaderMaterial, Scene, WebGLRenderer } from "three";
 import { TransformControls } from "three/examples/jsm/controls/TransformControls.js";
+import { shifted, sizeOf } from "./pose.js";
 
 const VERTEX = `
 precision highp float;
 uniform mat4 modelViewMatrix, projectionMatrix;
 uniform float swell, focal;
+uniform mat3 turn;
 uniform vec3 by;
+uniform float wider;
 in vec3 position;
 in vec4 colour;
 in float radius, moved;
 out vec3 shown;
 void main() {
-  vec4 p = modelViewMatrix * vec4(position + by * step(0.5, moved), 1.0);
+  bool travels = moved > 0.5 / 255.0;
+  vec4 p = modelViewMatrix * vec4(travels ? turn * position + by : position, 1.0);
   gl_Position = colour.a < 0.5 ? vec4(0.0, 0.0, 2.0, 1.0) : projectionMatrix * p;
-  gl_PointSize = clamp(2.0 * radius * focal * swell / max(-p.z, 1e-6), 1.0, 20.0);
+  gl_PointSize = clamp(2.0 * (travels ? wider : 1.0) * radius * focal * swell / max(-p.z, 1e-6), 1.0, 20.0);
   shown = colour.rgb;
 }`;
 const FRAGMENT = `
@@ -47,7 +51,6 @@ export class Graphics {
     this.helper = this.controls.getHelper();
     this.handle = new Object3D();
     this.scene.add(this.handle, this.helper);
-    this.controls.setSpace("local");
     this.controls.setSize(0.9);
     this.cloud = null;
   }
@@ -72,7 +75,7 @@ export class Graphics {
     g.setAttribute("radius", new BufferAttribute(points.radius, 1));
     g.setAttribute("colour", new BufferAttribute(this.coloured, 4, true));
     g.setAttribute("moved", new BufferAttribute(this.marked, 1));
-    const uniforms = { swell: { value: 1 }, focal: { value: 1 }, by: { value: [0, 0, 0] } };
+    const uniforms = { swell: { value: 1 }, focal: { value: 1 }, turn: { value: new Matrix3() }, by: { value: [0, 0, 0] }, wider: { value: 1 } };
     const material = new RawShaderMaterial({ glslVersion: GLSL3, vertexShader: VERTEX, fragmentShader: FRAGMENT, uniforms });
     this.cloud = new Points(g, material);
     this.cloud.frustumCulled = false;
@@ -109,7 +112,10 @@ export class Graphics {
       const u = this.cloud.material.uniforms;
       u.swell.value = scene.points ? Math.min(Math.sqrt(scene.points.count / Math.max(count, 1)), 6) : 1;
       u.focal.value = eye.focal;
-      u.by.value = scene.by;
+      const m = scene.pose || shifted([0, 0, 0]);
+      u.turn.value.set(...m.slice(0, 9));
+      u.by.value = m.slice(9);
+      u.wider.value = sizeOf(m);
     }
     if (background === null) this.renderer.setClearColor(0, 0);
     else this.renderer.setClearColor(((background & 255) << 16) | (background & 0xff00) | ((background >> 16) & 255), 1);
@@ -123,12 +129,28 @@ export class Graphics {
   }
 
   // --- gizmo -----------------------------------------------------------------------------------------------------
-  hold(at, mode) {
+  hold(at, turn, size, mode) {
     this.handle.position.fromArray(at);
-    this.handle.quaternion.identity();
-    this.handle.scale.set(1, 1, 1);
+    this.handle.quaternion.fromArray(turn);
+    this.handle.scale.setScalar(size);
     this.controls.setMode(mode);
     this.controls.attach(this.handle);
+  }
+
+  // World or local axes; whether a drag goes in steps of `move` units, 15 degrees, tenths of the size.
+  set({ local, snap, move }) {
+    const { controls } = this;
+    controls.setSpace(local ? "local" : "world");
+    controls.setTranslationSnap(snap ? move : null);
+    controls.setRotationSnap(snap ? Math.PI / 12 : null);
+    controls.setScaleSnap(snap ? 0.1 : null);
+  }
+
+  // All sides alike: the side that was pulled the most says how large.
+  even() {
+    const { scale } = this.handle, before = this.size || 1, far = (v) => Math.abs(Math.log(Math.max(v, 1e-3) / before));
+    const most = scale.toArray().reduce((a, b) => (far(b) > far(a) ? b : a));
+    scale.setScalar(Math.min(Math.max(most, 0.05), 20));
   }
 
   release() {

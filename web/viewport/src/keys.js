@@ -12,7 +12,11 @@ export const TOOLS = [
   { name: "colour", key: "c", label: "Colour", sign: "\u25d0", says: "Click on a colour; [ and ] say how alike." },
 ];
 
-export const GIZMOS = ["translate", "rotate", "scale"];
+export const GIZMOS = [
+  { name: "translate", label: "Move", sign: "\u2725", says: "Drag an arrow to move it." },
+  { name: "rotate", label: "Turn", sign: "\u21bb", says: "Drag a ring to turn it." },
+  { name: "scale", label: "Resize", sign: "\u2922", says: "Drag a handle to make it larger or smaller." },
+];
 
 const FLY = { w: [0, 0, 1], s: [0, 0, -1], a: [-1, 0, 0], d: [1, 0, 0], q: [0, 1, 0], e: [0, -1, 0] };
 const PLAIN = {
@@ -22,7 +26,10 @@ const PLAIN = {
   f: ["fit"],
   0: ["aboard"],
   i: ["pick", "invert"],
-  h: ["help"],
+  h: ["object", "hide"],
+  u: ["object", "show"],
+  g: ["axes"],
+  n: ["snap"],
   "?": ["help"],
   t: ["through"],
   "[": ["size", 1 / 1.25],
@@ -54,6 +61,7 @@ export function asked({ key, ctrlKey, metaKey, shiftKey, altKey }) {
     if (k === "i") return ["pick", "invert"];
     return null;
   }
+  if (shiftKey && k === "d") return ["press", "duplicate"];
   if (FLY[k]) return ["fly", FLY[k]];
   const tool = TOOLS.find((t) => t.key === k);
   return tool ? ["tool", tool.name] : PLAIN[k] || null;
@@ -86,10 +94,14 @@ export const HELP = [
     ["[  ]", "smaller, larger brush or tolerance"],
   ]],
   ["Change", [
-    ["1", "arrows to move the selection"],
-    ["M", "move it here"],
+    ["1  2  3", "move, turn, resize the selection"],
+    ["G", "handles along the world's axes, or the thing's own"],
+    ["N", "go in steps: 15 degrees, tenths"],
+    ["M", "keep it there"],
+    ["Shift+D", "put a copy there"],
     ["Delete", "delete the selection"],
+    ["H  U", "hide the selection, show all"],
     ["Ctrl+Z, Ctrl+Shift+Z", "undo, redo"],
-    ["H", "this sheet"],
+    ["?", "this sheet"],
   ]],
 ];

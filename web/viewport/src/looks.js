@@ -19,12 +19,12 @@ export function heat(share) {
 
 const HEAT = Array.from({ length: 64 }, (_, k) => packed(...heat(k / 63)));
 
-// One colour a point (0 = hidden). Origin is mixed with the photo, so that the scene stays readable.
-export function coloured(points, look, selected, hidden, out = new Uint32Array(points.count)) {
+// One colour a point (0 = hidden); `away` marks points of hidden things. Origin is mixed with the photo, so that the scene stays readable.
+export function coloured(points, look, selected, hidden, out = new Uint32Array(points.count), away = null) {
   const origins = ORIGINS.map((o) => o.rgb), [sr, sg, sb] = SELECTED;
   for (let i = 0; i < points.ready; i++) {
     const c = points.colour[i], o = points.provenance[i];
-    if (hidden[o]) {
+    if (hidden[o] || (away && away[i])) {
       out[i] = 0;
       continue;
     }

@@ -17,11 +17,12 @@ export class Overlay {
     [this.width, this.height, this.dpr] = [width, height, dpr];
   }
 
-  draw(eye, { photo, path, unit, dark, shape, hover }) {
+  draw(eye, { photo, path, ways, unit, dark, shape, hover }) {
     const { g } = this;
     g.setTransform(this.dpr, 0, 0, this.dpr, 0, 0);
     g.clearRect(0, 0, this.width, this.height);
     if (path) this.path(eye, path, unit);
+    for (const way of ways || []) this.way(eye, way);
     if (photo) this.camera(eye, photo, 0.16 * unit, "#2c8784", 2);
     this.axes(eye, dark);
     if (shape) this.shape(shape);
@@ -50,6 +51,23 @@ export class Overlay {
   path(eye, path, unit) {
     this.lines(segments(eye, path.centres), "#c2570c", 2.5);
     for (const camera of path.cameras) this.camera(eye, camera, 0.06 * unit, "#c2570c", 1);
+  }
+
+  // Where a thing walks, an open ring at its start and a full one at its end.
+  way(eye, stops) {
+    this.lines(segments(eye, stops), ACCENT, 2.5);
+    for (const [k, stop] of stops.entries()) {
+      const [x, y, z] = eye.project(stop);
+      if (z <= eye.nearest) continue;
+      const { g } = this;
+      g.beginPath();
+      g.arc(x, y, k === 0 || k === stops.length - 1 ? 5 : 3, 0, 7);
+      g.fillStyle = k === 0 ? "#fff" : ACCENT;
+      g.fill();
+      g.strokeStyle = k === 0 ? ACCENT : "#fff";
+      g.lineWidth = 2;
+      g.stroke();
+    }
   }
 
   axes(eye, dark) {

@@ -1,22 +1,26 @@
 // The 3D view of the memory.
 //
-// In:  props.value = { token, url, selection: {url, count} | null, photo, target, unit, path, gizmo, moved, total }
-// Out: events "ask" {}, "pick" {kind, how, through, camera, ...}, "aim" {}, "place" {offset}
+// In:  props.value = { token, url, selection: {url, count} | null, hidden: {url, count} | null, photo, target, unit,
+//                      path, ways, gizmo, moved, hint, total }
+// Out: events "ask" {}, "pick" {kind, how, through, camera, ...}, "aim" {}, "place" {offset, turn, size},
+//      "object" {do}
 // See editing/panels/viewport.py for the values and editing/viewport.py for what a "pick" may hold.
 
 import { Eye } from "./eye.js";
 import { furniture, helpSheet, legend } from "./furniture.js";
 import { card, Graphics } from "./gpu.js";
-import { asked, combination, TOOLS } from "./keys.js";
+import { asked, combination, GIZMOS, TOOLS } from "./keys.js";
 import { coloured } from "./looks.js";
 import { Overlay } from "./overlay.js";
 import { Painter } from "./painter.js";
+import { axisAngle, carried, pose, sizeOf, turnOf } from "./pose.js";
 import { load, readBits } from "./payload.js";
 import { Shape } from "./shapes.js";
 
 const BRISK = 45; // milliseconds a frame may take while things move
 const REST = 160; // milliseconds after which all points are drawn
-const NO_SHAPE = new Set(["look", "arrows"]);
+const HANDLES = new Set(GIZMOS.map((g) => g.name));
+const NO_SHAPE = new Set(["look", ...HANDLES]);
 const CLICKS = new Set(["click", "colour"]);
 
 class Viewport {
@@ -24,11 +28,11 @@ class Viewport {
     Object.assign(this, { root, props, trigger });
     const $ = (this.$ = (s) => root.querySelector(s));
     this.frame = $(".vp-frame");
-    this.scene = { points: null, shown: null, moved: null, by: [0, 0, 0] };
-    this.value = this.eye = this.shape = this.selected = this.loading = null;
-    this.state = { tool: "look", how: "replace", through: false, look: "photo", hidden: [false, false, false] };
+    this.scene = { points: null, shown: null, moved: null, pose: null };
+    this.value = this.eye = this.shape = this.selected = this.away = this.loading = null;
+    this.state = { tool: "look", how: "replace", through: false, look: "photo", hidden: [false, false, false], local: false, snap: false };
     this.sizes = { brush: 24, colour: 12 };
-    this.urls = { points: null, selection: null };
+    this.urls = { points: null, selection: null, hidden: null };
     this.held = new Set();
     this.pointers = new Map();
     this.budget = 1_000_000;
@@ -78,8 +82,8 @@ class Viewport {
       this.eye = new Eye(photo, target, unit);
       this.eye.back();
       this.measure();
-      this.urls = { points: null, selection: null };
-      this.scene.points = this.selected = null;
+      this.urls = { points: null, selection: null, hidden: null };
+      this.scene.points = this.selected = this.away = null;
       this.graphics?.setPoints(null);
     }
     this.settle();
@@ -90,16 +94,20 @@ class Viewport {
 
   // The gizmo stands where the server says, after its own idea of the ground.
   settle() {
-    const { gizmo, moved } = this.value;
-    const wanted = this.state.tool === "arrows" && gizmo && this.graphics;
-    this.scene.by = moved || [0, 0, 0];
-    if (wanted && !this.graphics.controls.dragging) this.graphics.hold(gizmo.map((v, k) => v + this.scene.by[k]), "translate");
-    if (!wanted) this.graphics?.release();
-    if (!gizmo && this.state.tool === "arrows") this.choose("look");
+    const { gizmo, moved } = this.value, { tool, local, snap } = this.state, m = moved || pose([0, 0, 0, 1], 1, [0, 0, 0], [0, 0, 0]);
+    const wanted = HANDLES.has(tool) && gizmo && this.graphics;
+    if (this.graphics?.controls.dragging) return; // an answer to an earlier drag
+    this.scene.pose = moved;
+    if (wanted) {
+      this.graphics.set({ local, snap, move: 0.05 * this.value.unit });
+      this.graphics.size = sizeOf(m);
+      this.graphics.hold(carried(m, gizmo), turnOf(m), sizeOf(m), tool);
+    } else this.graphics?.release();
+    if (!gizmo && HANDLES.has(tool)) this.choose("look");
   }
 
   async fetch() {
-    const { url, selection } = this.value;
+    const { url, selection, hidden } = this.value;
     if (!this.visible) return;
     if (!url) {
       if (this.asked !== this.value.token) {
@@ -110,15 +118,16 @@ class Viewport {
     }
     try {
       if (url !== this.urls.points) await this.fetchPoints(url);
-      const bits = selection ? selection.url : null;
-      if (url === this.urls.points && bits !== this.urls.selection) await this.fetchSelection(bits);
+      for (const [name, bits] of [["selection", selection?.url || null], ["hidden", hidden?.url || null]]) {
+        if (url === this.urls.points && bits !== this.urls[name]) await this.fetchBits(name, bits);
+      }
     } catch (e) {
       if (e.name !== "AbortError") this.status(`The points could not be loaded: ${e.message}. The rest of the page works.`);
     }
   }
 
   async fetchPoints(url) {
-    this.urls = { points: url, selection: null };
+    this.urls = { points: url, selection: null, hidden: null };
     this.loading?.abort();
     this.loading = new AbortController();
     const first = !this.scene.points;
@@ -127,7 +136,7 @@ class Viewport {
       if (this.scene.points !== points) {
         this.scene.points = points;
         this.scene.shown = new Uint32Array(points.count);
-        this.selected = this.scene.moved = null;
+        this.selected = this.scene.moved = this.away = null;
         if (this.hardware) this.graphics.setPoints(points);
       }
       this.colour();
@@ -140,22 +149,23 @@ class Viewport {
     this.status();
   }
 
-  async fetchSelection(url) {
-    this.urls.selection = url;
-    if (!url) this.selected = null;
-    else {
+  async fetchBits(name, url) {
+    this.urls[name] = url;
+    let bits = null;
+    if (url) {
       const bytes = new Uint8Array(await (await fetch(url)).arrayBuffer());
-      if (this.urls.selection !== url || !this.scene.points) return;
-      this.selected = readBits(bytes, this.scene.points.count);
+      if (this.urls[name] !== url || !this.scene.points) return;
+      bits = readBits(bytes, this.scene.points.count);
     }
-    this.scene.moved = this.selected;
+    if (name === "hidden") this.away = bits;
+    else this.selected = this.scene.moved = bits;
     this.colour();
   }
 
   colour() {
     const { points, shown } = this.scene;
     if (!points) return;
-    coloured(points, this.state.look, this.selected, this.state.hidden, shown);
+    coloured(points, this.state.look, this.selected, this.state.hidden, shown, this.away);
     if (this.hardware) this.graphics.refresh(shown, this.selected);
     this.changed();
   }
@@ -204,8 +214,8 @@ class Viewport {
       const share = Math.min(Math.max(BRISK / ms, 0.5), 1.4);
       this.budget = Math.max(40_000, Math.round(Math.min(count * share, 4_000_000)));
     }
-    const { photo, path, unit } = this.value;
-    this.overlay.draw(this.eye, { photo, path, unit, dark: this.dark, shape: this.shape, hover: this.hover });
+    const { photo, path, ways, unit } = this.value;
+    this.overlay.draw(this.eye, { photo, path, ways, unit, dark: this.dark, shape: this.shape, hover: this.hover });
   }
 
   // Draws so many points; milliseconds it took.
@@ -233,19 +243,23 @@ class Viewport {
       parts.push(`${points.count.toLocaleString("en")}${left} points`);
     } else if (v) parts.push("Loading the points");
     if (v && v.selection) parts.push(`${v.selection.count.toLocaleString("en")} selected`);
-    if (!this.graphics) parts.push("no WebGL here: the points are drawn by the processor, the arrows are off");
+    if (v && v.hidden) parts.push(`${v.hidden.count.toLocaleString("en")} hidden (U shows them)`);
+    if (v && v.hint) parts.push(v.hint);
+    if (!this.graphics) parts.push("no WebGL here: the points are drawn by the processor, the handles are off");
     this.$(".vp-status").textContent = parts.join(" \u00b7 ");
   }
 
   show() {
-    const { tool, how, through, look, hidden } = this.state;
+    const { tool, how, through, look, hidden, local, snap } = this.state;
     this.buttons.tool(tool);
+    this.buttons.handles(local, snap);
     this.buttons.how(how);
     this.buttons.depth(through);
     this.buttons.looks(look);
     legend(this.root, look, hidden, (k) => this.act("hide", k));
     this.frame.dataset.tool = tool;
-    const says = tool === "arrows" ? "Drag an arrow, then press Move it here (M)." : TOOLS.find((t) => t.name === tool).says;
+    const handle = GIZMOS.find((g) => g.name === tool);
+    const says = handle ? `${handle.says} Then press Move it here (M), or Copy it here (Shift+D).` : TOOLS.find((t) => t.name === tool).says;
     this.$(".vp-hint").textContent = says;
     this.changed();
   }
@@ -255,6 +269,9 @@ class Viewport {
     const can = {
       tool: () => this.choose(argument),
       gizmo: () => this.grasp(argument),
+      axes: () => (this.set({ local: !this.state.local }), this.value && this.settle()),
+      snap: () => (this.set({ snap: !this.state.snap }), this.value && this.settle()),
+      object: () => this.object(argument),
       how: () => this.set({ how: argument }),
       through: () => this.set({ through: argument === undefined ? !this.state.through : argument }),
       looks: () => (this.set({ look: argument }), this.colour()),
@@ -286,17 +303,19 @@ class Viewport {
 
   choose(tool) {
     this.shape = this.hover = null;
-    if (tool !== "arrows") this.graphics?.release();
+    if (!HANDLES.has(tool)) this.graphics?.release();
     this.set({ tool });
   }
 
   grasp(mode) {
-    if (mode !== "translate" || !this.value) return;
-    if (!this.graphics) return this.status("The arrows need WebGL, which this browser does not have: use the numbers of step 3.");
+    if (!this.value) return;
+    if (!this.graphics) return this.status("The handles need WebGL, which this browser does not have: use the numbers of step 3.");
     if (!this.value.selection) return this.status("Select a thing first.");
     if (this.working) return;
-    this.choose("arrows");
+    const held = HANDLES.has(this.state.tool);
+    this.choose(mode);
     this.settle();
+    if (held) return; // cleared already
     this.trigger("aim", {}); // the server clears the place beforehand, so that dragging is quick
   }
 
@@ -320,6 +339,12 @@ class Viewport {
   press(id) {
     const b = document.getElementById(id);
     if (b && !b.disabled) b.click();
+  }
+
+  object(what) {
+    if (!this.value || this.working) return;
+    if (what === "hide" && !this.value.selection) return this.status("Select a thing first.");
+    this.trigger("object", { do: what });
   }
 
   pick(message, how = this.state.how) {
@@ -360,13 +385,18 @@ class Viewport {
 
   // --- gizmo -------------------------------------------------------------------------------------------------------
   carried() {
-    const { gizmo } = this.value, { position } = this.graphics.handle;
-    if (gizmo) this.scene.by = position.toArray().map((v, k) => v - gizmo[k]);
+    const { gizmo } = this.value, { position, quaternion, scale } = this.graphics.handle;
+    if (this.state.tool === "scale") this.graphics.even();
+    if (gizmo) this.scene.pose = pose(quaternion.toArray(), scale.x, gizmo, position.toArray());
     this.changed();
   }
 
   dropped() {
-    if (this.value?.gizmo) this.trigger("place", { offset: this.scene.by.map((v) => v / this.value.unit) });
+    const { gizmo, unit } = this.value || {};
+    if (!gizmo) return;
+    const { position, quaternion, scale } = this.graphics.handle, at = position.toArray();
+    this.graphics.size = scale.x;
+    this.trigger("place", { offset: at.map((v, k) => (v - gizmo[k]) / unit), turn: axisAngle(quaternion.toArray()), size: scale.x });
   }
 
   // --- hands -------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import { asked, combination, HELP, TOOLS } from "../src/keys.js";
 import { coloured, heat, ORIGINS } from "../src/looks.js";
 import { splat } from "../src/painter.js";
 import { BLOCK, Points, readBits, Reader, readHeader } from "../src/payload.js";
+import { axisAngle, carried, pose, shifted, sizeOf, turnOf } from "../src/pose.js";
 import { Shape } from "../src/shapes.js";
 
 const PHOTO = { w2c: [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1], lens: [100, 100, 80, 45], width: 160, height: 90 };
@@ -144,7 +145,7 @@ test("a camera's pyramid opens as its lens does", () => {
 test("every tool has its own key, and flying keys are nobody else's", () => {
   const keys = TOOLS.map((t) => t.key);
   assert.equal(new Set(keys).size, keys.length);
-  assert.ok(keys.every((k) => !"wasdqefhitm0123".includes(k)));
+  assert.ok(keys.every((k) => !"wasdqefhitmugn0123".includes(k)));
 });
 
 test("keys mean what the sheet says", () => {
@@ -155,6 +156,14 @@ test("keys mean what the sheet says", () => {
   assert.deepEqual(of("b"), ["tool", "brush"]);
   assert.deepEqual(of("o"), ["tool", "sphere"]);
   assert.deepEqual(of("1"), ["gizmo", "translate"]);
+  assert.deepEqual(of("2"), ["gizmo", "rotate"]);
+  assert.deepEqual(of("3"), ["gizmo", "scale"]);
+  assert.deepEqual(of("h"), ["object", "hide"]);
+  assert.deepEqual(of("u"), ["object", "show"]);
+  assert.deepEqual(of("?", { shiftKey: true }), ["help"]);
+  assert.deepEqual(of("D", { shiftKey: true }), ["press", "duplicate"]);
+  assert.deepEqual(of("f"), ["fit"]);
+  assert.deepEqual(of("Escape"), ["escape"]);
   assert.deepEqual(of("Delete"), ["press", "delete"]);
   assert.deepEqual(of("z", { ctrlKey: true }), ["press", "undo"]);
   assert.deepEqual(of("Z", { ctrlKey: true, shiftKey: true }), ["press", "redo"]);
@@ -230,15 +239,56 @@ test("looks colour points, hide origins and tint the selection", () => {
 
 test("the nearest point wins, hidden ones are not drawn, moved ones are elsewhere", () => {
   const p = three(), e = eye(), size = { eye: e, swell: 1, width: 160, height: 90 };
-  const paint = (shown, moved = null, by = [0, 0, 0]) => {
+  const paint = (shown, moved = null, by = null) => {
     const pixels = new Uint32Array(160 * 90).fill(7), depth = new Float32Array(160 * 90).fill(Infinity);
     splat({ ...size, pixels, depth }, p, shown, 3, moved, by);
     return (x, y) => pixels[y * 160 + x];
   };
   assert.equal(paint(p.colour)(80, 45), 0xff0000ff);
   assert.equal(paint(Uint32Array.from([0, ...p.colour.subarray(1)]))(80, 45), 0xff00ff00);
-  const at = paint(p.colour, new Uint8Array([1, 0, 0]), [-0.5, 0, 0]);
+  const at = paint(p.colour, new Uint8Array([1, 0, 0]), shifted([-0.5, 0, 0]));
   assert.equal(at(55, 45), 0xff0000ff);
   assert.equal(at(80, 45), 0xff00ff00);
   assert.equal(at(0, 0), 7);
+});
+
+test("hidden things are not coloured", () => {
+  const p = three();
+  const out = coloured(p, "photo", null, [false, false, false], new Uint32Array(3), new Uint8Array([0, 1, 0]));
+  assert.deepEqual([...out], [p.colour[0], 0, p.colour[2]]);
+});
+
+// --- where the selection is taken ------------------------------------------------------------------------------------
+
+const quarter = [0, Math.SQRT1_2, 0, Math.SQRT1_2]; // a quarter turn about y
+
+test("a pose turns and resizes about its pivot, then shifts", () => {
+  const m = pose(quarter, 2, [1, 1, 1], [5, 1, 1]);
+  close(carried(m, [1, 1, 1]), [5, 1, 1], 1e-12);
+  close(carried(m, [2, 1, 1]), [5, 1, -1], 1e-12);
+  close(carried(m, [1, 2, 1]), [5, 3, 1], 1e-12);
+  close(carried(shifted([1, 2, 3]), [4, 5, 6]), [5, 7, 9]);
+});
+
+test("a pose gives its turn and size back, whichever way it turns", () => {
+  for (const q of [[0, 0, 0, 1], quarter, [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0.5, 0.5, 0.5, 0.5], [-0.1, 0.7, 0.7, 0.1]]) {
+    const n = Math.hypot(...q), unit = q.map((v) => v / n), m = pose(unit, 0.7, [1, 2, 3], [3, 2, 1]), back = turnOf(m);
+    assert.ok(Math.abs(sizeOf(m) - 0.7) < 1e-12);
+    assert.ok(Math.abs(Math.abs(unit.reduce((s, v, k) => s + v * back[k], 0)) - 1) < 1e-9, `${unit} came back as ${back}`);
+  }
+});
+
+test("a turn is told as axis times angle, at most half around", () => {
+  close(axisAngle(quarter), [0, Math.PI / 2, 0], 1e-12);
+  close(axisAngle(quarter.map((v) => -v)), [0, Math.PI / 2, 0], 1e-12);
+  close(axisAngle([0, 0, 0, 1]), [0, 0, 0], 1e-12);
+});
+
+test("what is turned and resized is painted there", () => {
+  const p = three(), e = eye(), pixels = new Uint32Array(160 * 90).fill(7), depth = new Float32Array(160 * 90).fill(Infinity);
+  const m = pose(quarter, 2, [0, 0, 2], [0, 0, 2]);
+  splat({ eye: e, swell: 1, width: 160, height: 90, pixels, depth }, p, p.colour, 3, new Uint8Array([0, 0, 1]), m);
+  const [x, y] = e.project(carried(m, [0.5, 0, 2])), k = Math.floor(y) * 160 + Math.floor(x);
+  assert.equal(pixels[45 * 160 + 105], 7, "nothing is left where it was");
+  assert.ok(depth[k] < Infinity);
 });

@@ -1,0 +1,118 @@
+"""What happens when a selection is dragged, placed by numbers, deleted or moved."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+
+from editing.edits import Placing
+from editing.panels import pictures
+from editing.panels.desk import Desk
+from editing.panels.handlers import Handlers
+from editing.panels.page import Updates, note
+from editing.session import Session
+from spatia_core.backends.protocols import Progress
+from spatia_core.errors import SpatiaError
+
+
+def offset_of(x: Any, y: Any, z: Any) -> tuple[float, float, float]:
+    """The move in the three number fields; an empty field is 0."""
+    return float(x or 0), float(y or 0), float(z or 0)
+
+
+class ChangeHandlers(Handlers):
+    """The page's events with those of step 3."""
+
+    def aim(self, desk: Desk | None, progress: gr.Progress = gr.Progress()) -> Updates:  # noqa: B008
+        """The place is cleared in advance, so that dragging is quick."""
+
+        def work(session: Session) -> str:
+            progress(0.3, desc="Completing what is behind it")
+            session.cleared()
+            return "Drag the thing to its new place, then press Move it here."
+
+        return self._quick(desk, work)
+
+    def drag(self, desk: Desk | None, event: gr.EventData) -> Updates:
+        """The thing as it would look under the pointer; dropped when the desk is taken."""
+        try:
+            assert desk is not None
+            with desk.quick(wait=0.05) as session:
+                self._try_move(desk, session, session.offset_to(float(event._data["x"]), float(event._data["y"])))
+                desk.target = (float(event._data["x"]), float(event._data["y"]))
+                return {self.page.stage: pictures.stage(desk)}
+        except (SpatiaError, AssertionError):
+            return {self.page.stage: gr.skip()}
+
+    def drop(self, desk: Desk | None, event: gr.EventData) -> Updates:
+        """The thing let go: the numbers say where it would stand."""
+
+        def work(session: Session) -> str:
+            assert desk is not None
+            x, y = float(event._data["x"]), float(event._data["y"])
+            lifted = (0.0, desk.offset[1], 0.0)
+            to = session.offset_to(x, y)
+            self._try_move(desk, session, (to[0], lifted[1], to[2]))
+            desk.target = (x, y)
+            return "This is how it would look. Press Move it here to keep it, or drag on."
+
+        return self._quick(desk, work)
+
+    def numbers(self, desk: Desk | None, x: Any, y: Any, z: Any, on_ground: bool) -> Updates:
+        """The preview of a move typed as numbers."""
+        try:
+            if desk is None or not desk.ready:
+                return {self.page.message: note("Open a photo first.")}
+            with desk.quick() as session:
+                desk.on_ground, desk.target = bool(on_ground), None
+                self._try_move(desk, session, offset_of(x, y, z))
+                return {
+                    self.page.stage: pictures.stage(desk),
+                    self.page.move: gr.update(interactive=any(desk.offset)),
+                    self.page.message: note("This is how it would look. Press Move it here to keep it."),
+                }
+        except Exception as e:
+            return {self.page.message: self._wrong(e)}
+
+    def _try_move(self, desk: Desk, session: Session, offset: tuple[float, float, float]) -> None:
+        self._try(desk, session, replace(desk.placing, offset=offset))
+
+    def _try(self, desk: Desk, session: Session, placing: Placing) -> None:
+        """The desk shows the selection placed so; on any error it shows what it showed."""
+        x, y, z = (round(v, 4) for v in placing.offset)
+        placing = replace(placing, offset=(x, y, z), size=round(placing.size, 4))
+        desk.preview = pictures.jpeg(session.preview_edit(session.placing_edit(placing)), 80)
+        desk.offset, desk.turn, desk.size, desk.on_ground = (
+            placing.offset,
+            placing.turn,
+            placing.size,
+            placing.on_ground,
+        )
+        desk.hint = session.hint(placing)
+
+    def delete(self, desk: Desk | None, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
+        """The selected thing is gone."""
+        desk = desk or Desk(self.studio)
+
+        def work(told: Progress) -> str:
+            with desk.long(told):
+                told(0.3, "Completing what was behind it")
+                desk.session.delete(desk.fill)
+                desk.forget_move()
+            return "It is gone from the memory. Press Regenerate to see it in the clip."
+
+        yield from self._long(desk, "Deleting", work, progress)
+
+    def move(self, desk: Desk | None, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
+        """The selected thing stands where the preview shows it."""
+        desk = desk or Desk(self.studio)
+
+        def work(told: Progress) -> str:
+            with desk.long(told):
+                told(0.3, "Moving it")
+                desk.session.transform(desk.placing, desk.fill)
+                desk.forget_move()
+            return "It stands in its new place. Press Regenerate to see it in the clip."
+
+        yield from self._long(desk, "Moving", work, progress)
