@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from editing.path_check import path_warnings
+from editing.timeline import Timeline
 from editing.walking import Walker
 from spatia_core.backends.protocols import GenerationSettings, Progress, Rounds, VideoGenerator, silent
 from spatia_core.camera import Camera
@@ -32,6 +33,8 @@ class Shot:
     """How often the path is flown, each time from where the last one ended."""
     prompts: tuple[str, ...] = ()
     """One for every round, the last one again for all further rounds; read by generators that read prompts."""
+    keys: Timeline | None = None
+    """Keys to follow in place of `path`; they say how many frames there are."""
 
     def prompt(self, round_index: int) -> str:
         """The prompt of a round."""

@@ -7,6 +7,9 @@ from spatia_core.errors import InvalidInput
 
 State = TypeVar("State")
 
+STEPS = 100
+"""States that are kept at most."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class History(Generic[State]):
@@ -42,10 +45,14 @@ class History(Generic[State]):
         """True when a state was undone and nothing was done since."""
         return self.at + 1 < len(self.states)
 
-    def then(self, label: str, state: State, limit: int = 20) -> "History[State]":
+    def then(self, label: str, state: State, limit: int = STEPS) -> "History[State]":
         """The history with a new present; undone states are dropped, the oldest beyond `limit` too."""
         states = (*self.states[: self.at + 1], (label, state))[-limit:]
         return History(states, len(states) - 1)
+
+    def later(self) -> "History[State]":
+        """The history without its oldest state; the present one is always kept."""
+        return History(self.states[1:], self.at - 1) if self.at else self
 
     def undo(self) -> "History[State]":
         """One state back; raises InvalidInput at the beginning."""

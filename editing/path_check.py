@@ -1,6 +1,7 @@
 """What a person should know about a camera path before trusting its clip."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,43 +22,89 @@ UNKNOWN = 0.25
 """Share of a frame that may be unknown before it is said."""
 
 
-def _first_collision(memory: SpatialMemory, path: Sequence[Camera]) -> int | None:
-    """The first frame at which seen points have passed from before the camera to behind it."""
+LOOKS = 49
+"""Frames that are looked at for a report; the others lie on the line between."""
+
+Shares = tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PathReport:
+    """What can be said of a path before it is filmed, frame by frame."""
+
+    known: Shares
+    """Share of the picture that the memory covers; the rest is made up while filming."""
+    seen: Shares
+    """Share that a picture really showed: what the memory invented does not count."""
+    through: tuple[int, ...]
+    """Frames in which the camera flies through something."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One sentence for every reason to doubt the path."""
+        n = len(self.known)
+        worst = int(np.argmin(self.known))
+        first = self.through[0] if self.through else None
+        return _sentences(n, first, self.known[worst], worst)
+
+
+def _collisions(memory: SpatialMemory, path: Sequence[Camera]) -> Iterator[int]:
+    """The frames at which seen points have passed from before the camera to behind it."""
     real = np.flatnonzero(~memory.of(Provenance.COMPLETED))
     points = memory.xyz[real[:: max(1, len(real) // SAMPLE)]]
     ahead = np.zeros(len(points), bool)
     for k, camera in enumerate(path):
         uv, z = camera.project(points)
         if np.count_nonzero(ahead & (z <= 0)) > max(THROUGH * len(points), 2):
-            return k
+            yield k
         with np.errstate(invalid="ignore"):
             ahead = (z > 0) & (uv >= 0).all(1) & (uv < np.array([camera.width, camera.height])).all(1)
-    return None
 
 
-def _least_known(memory: SpatialMemory, path: Sequence[Camera]) -> tuple[float, int]:
-    """The smallest share of a frame that points cover, and the frame."""
-    scale = PREVIEW / max(path[0].width, path[0].height)
-    size = max(1, round(path[0].width * scale)), max(1, round(path[0].height * scale))
-    frames = sorted({round(s * (len(path) - 1)) for s in np.linspace(0, 1, 9)})
-    shares = [float(render(memory.cloud, path[k].resized(*size)).coverage.mean()) for k in frames]
-    worst = int(np.argmin(shares))
-    return shares[worst], frames[worst]
+def _shares(memory: SpatialMemory, cameras: Sequence[Camera]) -> tuple[list[float], list[float]]:
+    """Of every camera's picture the share that points cover, and the share that points some picture showed cover."""
+    scale = PREVIEW / max(cameras[0].width, cameras[0].height)
+    size = max(1, round(cameras[0].width * scale)), max(1, round(cameras[0].height * scale))
+    real = np.append(~memory.of(Provenance.COMPLETED), False)  # the last one is asked for where there is no point
+    index = [render(memory.cloud, c.resized(*size)).point_index for c in cameras]
+    return [float((i >= 0).mean()) for i in index], [float(real[i].mean()) for i in index]
+
+
+def _looks(frames: int, most: int) -> list[int]:
+    return sorted({round(s * (frames - 1)) for s in np.linspace(0, 1, min(most, frames))})
+
+
+def inspected(memory: SpatialMemory, path: Sequence[Camera], most: int = LOOKS) -> PathReport:
+    """The report of a path through the memory; takes about 10 ms a look."""
+    frames = _looks(len(path), most)
+    known, seen = _shares(memory, [path[k] for k in frames])
+    every = np.arange(len(path))
+    through = [*_collisions(memory, [path[k] for k in frames])]
+    return PathReport(
+        tuple(np.interp(every, frames, known).tolist()),
+        tuple(np.interp(every, frames, seen).tolist()),
+        tuple(frames[k] for k in through),
+    )
 
 
 def path_warnings(memory: SpatialMemory, path: Sequence[Camera]) -> tuple[str, ...]:
     """One sentence for every reason to doubt the path; empty for a path through free and known space."""
+    frames = _looks(len(path), 9)
+    known, _ = _shares(memory, [path[k] for k in frames])
+    worst = int(np.argmin(known))
+    return _sentences(len(path), next(_collisions(memory, path), None), known[worst], frames[worst])
+
+
+def _sentences(frames: int, collision: int | None, known: float, worst: int) -> tuple[str, ...]:
     out = []
-    collision = _first_collision(memory, path)
     if collision is not None:
         out.append(
-            f"At frame {collision + 1} of {len(path)} the camera flies through something; use a smaller amount or "
+            f"At frame {collision + 1} of {frames} the camera flies through something; use a smaller amount or "
             "another camera move."
         )
-    known, frame = _least_known(memory, path)
     if 1 - known > UNKNOWN:
         out.append(
-            f"At frame {frame + 1} of {len(path)} the camera leaves the known scene: {1 - known:.0%} of the picture is "
+            f"At frame {worst + 1} of {frames} the camera leaves the known scene: {1 - known:.0%} of the picture is "
             "made up. Use a smaller amount to stay inside it."
         )
     return tuple(out)

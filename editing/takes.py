@@ -28,11 +28,16 @@ def kept(folder: Path, footage: Footage, path: CameraPath, edits: int, shot: Sho
 def films(take: Take, path: CameraPath, shot: Shot, wholly: bool = True) -> bool:
     """True when the take was made by this shot and, if asked, to its end."""
     a, b = take.path, path
-    told = [(s.seed, s.turns, s.prompts) for s in (take.shot, shot)]
+    told = [(s.seed, s.turns, _prompts(take, s)) for s in (take.shot, shot)]
     if told[0] != told[1] or len(a) != len(b):
         return False
     same = all(x.same_lens(y) and np.array_equal(x.w2c, y.w2c) for x, y in zip(a, b, strict=True))
     return same and not (wholly and take.footage.stopped)
+
+
+def _prompts(take: Take, shot: Shot) -> tuple[str, ...]:
+    """The shot's prompts for the rounds that were filmed: those still to come may be told otherwise."""
+    return tuple(shot.prompt(k) for k in range(len(take.footage.clips)))
 
 
 def carried_over(state: State, filmed: SpatialMemory) -> SpatialMemory:

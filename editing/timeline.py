@@ -96,13 +96,12 @@ class Timeline:
         whole = int(np.clip(round(frame), 0, self.length - 1))
         return self.path(self.length)[whole]
 
-    # --- changes: each gives a new value or raises InvalidInput ----------------------------------------------------------
+    # --- changes: each gives a new value or raises InvalidInput ------------------------------------------------------
 
     def with_key(self, frame: int, camera: Camera) -> Self:
         """A key more; one that stood there gives way but keeps its easing."""
-        there = next((k.easing for k in self.keys if k.frame == frame), None)
-        before = [k.easing for k in self.keys if k.frame < frame]
-        key = TimelineKey(frame, camera, there or (before[-1] if before else "smooth"))
+        before = [k for k in self.keys if k.frame <= frame]
+        key = TimelineKey(frame, camera, before[-1].easing if before else "smooth")
         others = [k for k in self.keys if k.frame != frame]
         return self._with(sorted([*others, key], key=lambda k: k.frame))
 
@@ -239,7 +238,7 @@ def as_seen(view: Camera, like: Camera) -> Camera:
     return Camera(K, view.w2c, like.width, like.height)
 
 
-# --- as plain values ---------------------------------------------------------------------------------------------------
+# --- as plain values ------------------------------------------------------------------------------------------------
 
 
 def described(timeline: Timeline, of_camera: Callable[[Camera], Any]) -> dict[str, Any]:

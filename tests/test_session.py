@@ -177,7 +177,8 @@ def test_closing_removes_the_files(session):
     assert not session.folder.exists()
 
 
-def test_files_of_clips_that_cannot_be_undone_to_are_removed(session):
+def test_files_of_clips_that_nobody_can_go_back_to_are_removed(session, monkeypatch):
+    monkeypatch.setattr("editing.versions.MOST_STATES", 1)
     session.generate(SHOT)
     first = session.state.before.file
     session.generate(Shot("pan-left", frames=2))

@@ -1,6 +1,7 @@
 """Keys on a timeline: a value that becomes a camera path."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def test_a_loop_ends_where_it_began_without_a_jump():
     path = timeline.path()
     assert path.closed
     assert same(path[0], path[-1])
-    steps = [np.linalg.norm(b.centre - a.centre) for a, b in zip(path, path[1:], strict=False)]
+    steps = [np.linalg.norm(b.centre - a.centre) for a, b in pairwise(path)]
     assert max(steps) < 0.1
     assert timeline.looped(False).keys == timeline.keys
     back = keys_of(preset("truck-left-and-back"), 1.0)

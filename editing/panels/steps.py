@@ -8,7 +8,7 @@ from editing.filming import Shot
 from editing.panels import parts
 from editing.panels.downloads import DOWNLOADS, OTHER_FORMS
 from editing.panels.page import path_sentence
-from editing.session import MAX_FRAMES
+from editing.timeline import MAX_FRAMES
 from spatia_core.camera_path import BASE_NAMES
 
 
