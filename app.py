@@ -17,6 +17,7 @@ if os.environ.get("SPACES_ZERO_GPU"):
 
 import gradio as gr
 
+from editing import choosing
 from editing.panels import parts, pictures, viewport
 from editing.panels.api import add_endpoints
 from editing.panels.desk import Studio
@@ -41,10 +42,12 @@ TITLE = """
 
 def what_runs(choice: Choice) -> str:
     """The backends of this installation and how far to trust them."""
+    depth, segmenter, generator, tracker = (choice.name(kind) for kind in registry.KINDS)
+    trusts = ", which trusts the camera" if tracker == "commanded" else ", which measures the camera"
+    grade = " Depth from one photo is layout-grade: good for small camera moves, not for measuring."
     return (
-        f'<p class="runs"><b>What runs here</b> depth {choice.depth} &middot; segmenter {choice.segmenter} &middot; '
-        f"generator {choice.generator} &middot; tracker {choice.tracker}, which trusts the camera. Depth from one "
-        "photo is layout-grade: good for small camera moves, not for measuring.</p>"
+        f'<p class="runs"><b>What runs here</b> depth {depth} &middot; segmenter {segmenter} &middot; '
+        f"generator {generator} &middot; tracker {tracker}{trusts}.{grade if depth == 'nano' else ''}</p>"
     )
 
 
@@ -217,7 +220,7 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
     p.add_argument("--port", type=int, default=None, help="default: GRADIO_SERVER_PORT, or a free one from 7860")
     p.add_argument("--share", action="store_true", help="a public link through Gradio's servers; off unless asked for")
     for kind in registry.KINDS:
-        p.add_argument(f"--{kind}-backend", default=getattr(Choice(), kind), choices=registry.names(kind))
+        p.add_argument(f"--{kind}-backend", default=getattr(Choice(), kind), choices=choosing.names(kind))
     p.add_argument("--set", action="append", default=[], metavar="KIND.NAME=VALUE", help="tell a backend something")
     return p.parse_args(argv)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from editing import views
+from editing import choosing, views
 from editing.filming import Shot
 from editing.journal import Journal
 from editing.opening import Opening, parse_size
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--journal", type=Path, help="folder for finished rounds of a long film; run again to go on")
     default = Choice()
     for kind in registry.KINDS:
-        p.add_argument(f"--{kind}-backend", default=getattr(default, kind), choices=registry.names(kind))
+        p.add_argument(f"--{kind}-backend", default=getattr(default, kind), choices=choosing.names(kind))
     p.add_argument("--set", action="append", default=[], metavar="KIND.NAME=VALUE", help="tell a backend something")
     return p
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from editing.choosing import AUTO, DepthThatWorks, settled
 from editing.session import Tools
 from spatia_core.backends import registry
 from spatia_core.backends.lent_gpu import lent
@@ -20,11 +21,15 @@ Option = tuple[str, str, Any]
 class Choice:
     """Names of the backends a session uses (see spatia_core.backends.registry), and what they are told."""
 
-    depth: str = "nano"
+    depth: str = AUTO
     segmenter: str = "hybrid"
     generator: str = "reproject"
-    tracker: str = "commanded"
+    tracker: str = AUTO
     options: tuple[Option, ...] = ()
+
+    def name(self, kind: registry.Kind) -> str:
+        """The backend that runs: what was asked for, or what `auto` stands for here."""
+        return settled(kind, getattr(self, kind), self.generator)
 
     def told(self, kind: registry.Kind) -> dict[str, Any]:
         """The options of one backend."""
@@ -56,7 +61,11 @@ def tools(pool: Pool, choice: Choice | None = None) -> Tools:
     choice = Choice() if choice is None else choice
 
     def made(kind: registry.Kind) -> Any:
-        return pool.get(kind, getattr(choice, kind), **choice.told(kind))
+        return pool.get(kind, choice.name(kind), **choice.told(kind))
+
+    depth = made("depth")
+    if choice.depth == AUTO and choice.name("depth") != "nano":
+        depth = DepthThatWorks(depth, pool.get("depth", "nano"))
 
     told = repr(sorted(choice.options, key=repr))
-    return Tools(Backends(made("depth"), lent(made("generator")), made("tracker"), told), made("segmenter"))
+    return Tools(Backends(depth, lent(made("generator")), made("tracker"), told), made("segmenter"))

@@ -5,6 +5,7 @@ pickled, time is asked for in advance, and errors lose their kind. So progress, 
 """
 
 import importlib
+import importlib.util
 import os
 import queue
 import threading
@@ -21,6 +22,16 @@ Event = tuple[float, str] | Clip | SpatiaError
 def is_lent() -> bool:
     """True on a Space that lends its GPU."""
     return os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+
+
+def has_gpu() -> bool:
+    """True where a CUDA GPU is there, or can be borrowed."""
+    if is_lent():
+        return True
+    if importlib.util.find_spec("torch") is None:
+        return False
+    torch: Any = importlib.import_module("torch")
+    return torch.cuda.is_available()
 
 
 def lent(generator: VideoGenerator) -> VideoGenerator:
