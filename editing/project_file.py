@@ -6,6 +6,7 @@ Nothing is extracted to disk: only members of known names are read, each up to a
 import io
 import json
 import zipfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,14 @@ from typing import Any
 import numpy as np
 from PIL import Image as PilImage
 
-from editing import edit_file
+from editing import edit_file, timeline, versions_file
 from editing.edit_log import EditLog
 from editing.edits import Edit
+from editing.filming import Shot
 from editing.objects import MOST_OBJECTS, Objects
 from editing.session import Session
 from editing.state import Source, State
+from editing.versions import Versions
 from editing.volume_file import described, read_volume
 from spatia_core.backends.protocols import DepthPrediction
 from spatia_core.camera import Camera
@@ -35,6 +38,9 @@ IN_SPACE = 2
 
 RICH = 3
 """Version of files with edits beyond deleting and moving, or with things that move in the clip."""
+
+SPLIT = 4
+"""Version of files in which the two memories remember different views."""
 
 MAX_FILE = 600_000_000
 MAX_POINTS = 20_000_000
@@ -67,13 +73,14 @@ def _png(array: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def save_project(session: Session, file: PathLike) -> Path:
-    """Writes everything needed to go on exactly here: photo, depth, both memories, edits. Clips are made again."""
-    state, source = session.state, session.source
-    volumes = [None if e.volume is None else described(e.volume, _camera) for e in state.log]
-    manifest = {
+def _manifest(session: Session, edits: Sequence[Edit], volumes: Sequence[Any]) -> dict[str, Any]:
+    """The description; `edits` are those of the state, then those that only other clips show."""
+    state, source, turn = session.state, session.source, session.tools.turn
+    told = [edit_file.described(e, None if v is None else v[0], _camera) for e, v in zip(edits, volumes, strict=True)]
+    n, views, shown = len(state.log), versions_file.described_views(state), session.version
+    return {
         "format": FORMAT,
-        "version": edit_file.version_of(state.log, VERSION, IN_SPACE, RICH),
+        "version": SPLIT if views else edit_file.version_of(state.log, VERSION, IN_SPACE, RICH),
         "name": source.name,
         "notes": list(source.notes),
         "photo_size": list(source.fit.photo_size),
@@ -83,40 +90,59 @@ def save_project(session: Session, file: PathLike) -> Path:
         "depth_source": source.prediction.depth.source,
         "metric": source.prediction.depth.metric,
         "camera": _camera(state.camera),
-        "edits": [
-            edit_file.described(e, None if v is None else v[0], _camera)
-            for e, v in zip(state.log, volumes, strict=True)
-        ],
+        "edits": told[:n],
+        "more_edits": told[n:],
         "walkers": [edit_file.described_walker(w) for w in state.walkers],
         "left_open": len(state.left_open),
         "objects": [edit_file.described_object(o, _camera) for o in state.objects],
-        "keyframes": [_camera(k.camera) for k in state.memory.keyframes],
+        "keys": None if state.keys is None else timeline.described(state.keys, _camera),
+        "clips": versions_file.described_versions(session.versions, edits, _camera),
+        "shown": None if shown is None else shown.number,
+        "keyframes": [_camera(k.camera) | _moving(k) for k in versions_file.all_views(state)],
+        "views": views,
         "memories": {n: asdict(m.statistics()) for n, m in (("original", state.original), ("memory", state.memory))},
         "backends": {
-            "depth": session.tools.turn.depth.name,
-            "generator": session.tools.turn.generator.name,
-            "tracker": session.tools.turn.tracker.name,
+            "depth": turn.depth.name,
+            "generator": turn.generator.name,
+            "tracker": turn.tracker.name,
             "segmenter": session.tools.segmenter.name,
         },
     }
+
+
+def _moving(view: Keyframe) -> dict[str, bool]:
+    return {"moving": True} if view.dynamic.any() else {}
+
+
+def save_project(session: Session, file: PathLike) -> Path:
+    """Writes everything needed to go on exactly here: photo, depth, both memories, edits, camera, recipes of all clips.
+
+    Clips are made again when they are asked for.
+    """
+    state, source = session.state, session.source
+    edits = versions_file.all_edits(state, session.versions)
+    volumes = [None if e.volume is None else described(e.volume, _camera) for e in edits]
     with replacing(file) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as z:
-        z.writestr("manifest.json", json.dumps(manifest, indent=1))
+        z.writestr("manifest.json", json.dumps(_manifest(session, edits, volumes), indent=1))
         z.writestr("photo.png", _png(source.image))
         z.writestr("depth.npy", _npy(source.prediction.depth.depth))
         z.writestr("sky.png", _png(source.prediction.sky))
-        for i, edit in enumerate(state.log):
+        for i, edit in enumerate(edits):
             z.writestr(f"edits/{i}.png", _png(edit.mask))
             for k, mask in enumerate((volumes[i] or ([], []))[1]):
                 z.writestr(f"edits/{i}-{k}.png", _png(mask))
-        for name, cloud in edit_file.clouds_of(state):
+        more = [(f"edits/{i}-thing", e.thing) for i, e in enumerate(edits) if i >= len(state.log) and e.thing is not None]
+        for name, cloud in (*edit_file.clouds_of(state), *more):
             for field in _CLOUD:
                 z.writestr(f"{name}/{field}.npy", _npy(getattr(cloud, field)))
-        for name, mask in edit_file.masks_of(state.objects):
-            z.writestr(name, _png(mask))
-        for i, view in enumerate(state.memory.keyframes):
+        for name, picture in (*edit_file.masks_of(state.objects), *versions_file.pictures_of(session.versions)):
+            z.writestr(name, _png(picture))
+        for i, view in enumerate(versions_file.all_views(state)):
             z.writestr(f"keyframes/{i}.png", _png(view.image))
             z.writestr(f"keyframes/{i}.npy", _npy(view.depth))
             z.writestr(f"keyframes/{i}-sky.png", _png(view.sky))
+            if view.dynamic.any():
+                z.writestr(f"keyframes/{i}-moving.png", _png(view.dynamic))
         for name, memory in (("original", state.original), ("memory", state.memory)):
             for field in _CLOUD:
                 z.writestr(f"{name}/{field}.npy", _npy(getattr(memory.cloud, field)))
@@ -187,9 +213,9 @@ class _Archive:
             raise ProjectFormatError("The session file's description is not readable JSON.") from None
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             raise ProjectFormatError("This zip is not a Spatia session file.")
-        if document.get("version") not in (VERSION, IN_SPACE, RICH):
+        if document.get("version") not in (VERSION, IN_SPACE, RICH, SPLIT):
             raise ProjectFormatError(
-                f"The session file has version {document.get('version')!r}; this app reads {VERSION} to {RICH}. "
+                f"The session file has version {document.get('version')!r}; this app reads {VERSION} to {SPLIT}. "
                 "Open it with the version of the app that saved it."
             )
         return document
@@ -228,7 +254,14 @@ def _read_edit(z: _Archive, i: int, e: dict[str, Any]) -> Edit:
     return edit_file.read(e, camera, mask, volume, thing)
 
 
-def _read_state(z: _Archive, m: dict[str, Any]) -> tuple[Source, State]:
+def _read_edits(z: _Archive, m: dict[str, Any]) -> list[Edit]:
+    told = [*m["edits"], *m.get("more_edits", [])]
+    if len(told) > MAX_EDITS:
+        raise ProjectFormatError(f"The session file lists more than {MAX_EDITS} edits.")
+    return [_read_edit(z, i, e) for i, e in enumerate(told)]
+
+
+def _read_state(z: _Archive, m: dict[str, Any]) -> tuple[Source, State, Versions]:
     camera = _read_camera(m["camera"])
     size = (camera.width, camera.height)
     shape = (camera.height, camera.width)
@@ -240,18 +273,12 @@ def _read_state(z: _Archive, m: dict[str, Any]) -> tuple[Source, State]:
         raise ProjectFormatError(f"A photo of {shown[0]}x{shown[1]} pixels is not possible in a session file.")
     picture, notes = z.picture("photo.png", size, "RGB"), tuple(map(str, m["notes"]))
     source = Source(picture, fit, prediction, str(m["name"]), shown, notes)
-    if len(m["edits"]) > MAX_EDITS or len(m["keyframes"]) > MAX_EDITS:
-        raise ProjectFormatError(f"The session file lists more than {MAX_EDITS} edits or keyframes.")
-    views = []
-    for i, d in enumerate(m["keyframes"]):
-        c = _read_camera(d)
-        image = z.picture(f"keyframes/{i}.png", (c.width, c.height), "RGB")
-        depth_map = z.array(f"keyframes/{i}.npy", "<f4", (c.height, c.width))
-        view_sky = z.picture(f"keyframes/{i}-sky.png", (c.width, c.height), "1")
-        views.append(Keyframe(image, depth_map, c, np.zeros(depth_map.shape, bool), view_sky))
-    edits = [_read_edit(z, i, e) for i, e in enumerate(m["edits"])]
+    edits, views = _read_edits(z, m), _read_views(z, m)
     counts = {n: int(m["memories"][n]["points"]) for n in ("original", "memory")}
-    original, memory = (_read_memory(z, n, counts[n], tuple(views), depth.metric) for n in ("original", "memory"))
+    own = {n: [views[int(i)] for i in chosen] for n, chosen in (m.get("views") or {}).items()}
+    original, memory = (
+        _read_memory(z, n, counts[n], tuple(own.get(n, views)), depth.metric) for n in ("original", "memory")
+    )
     if len(m.get("objects", [])) > MOST_OBJECTS:
         raise ProjectFormatError(f"The session file lists more than {MOST_OBJECTS} objects.")
     objects = tuple(
@@ -263,17 +290,43 @@ def _read_state(z: _Archive, m: dict[str, Any]) -> tuple[Source, State]:
     told = m.get("walkers", [])
     walkers = [edit_file.read_walker(w, _read_cloud(z, f"walkers/{i}", int(w["points"]))) for i, w in enumerate(told)]
     left_open = _read_cloud(z, "left-open", int(m["left_open"])) if m.get("left_open") else PointCloud.empty()
-    return source, State(original, memory, camera, EditLog(tuple(edits)), tuple(walkers), left_open, Objects(objects))
+    keys = None if m.get("keys") is None else timeline.read_timeline(m["keys"], _read_camera)
+    log = EditLog(tuple(edits[: len(m["edits"])]))
+    state = State(original, memory, camera, log, tuple(walkers), left_open, Objects(objects), keys=keys)
+    pictures = versions_file.read_versions(
+        m.get("clips", []), edits, _read_camera, lambda name, size: z.picture(name, size, "RGB")
+    )
+    return source, state, pictures
 
 
-def open_project(session: Session, file: PathLike | bytes) -> None:
-    """The session goes on from the file; on any error it stays as it was. Raises ProjectFormatError."""
+def _read_views(z: _Archive, m: dict[str, Any]) -> list[Keyframe]:
+    if len(m["keyframes"]) > MAX_EDITS:
+        raise ProjectFormatError(f"The session file lists more than {MAX_EDITS} keyframes.")
+    views = []
+    for i, d in enumerate(m["keyframes"]):
+        c = _read_camera(d)
+        size = (c.width, c.height)
+        depth = z.array(f"keyframes/{i}.npy", "<f4", size[::-1])
+        moving = z.picture(f"keyframes/{i}-moving.png", size, "1") if d.get("moving") else np.zeros(depth.shape, bool)
+        image, sky = z.picture(f"keyframes/{i}.png", size, "RGB"), z.picture(f"keyframes/{i}-sky.png", size, "1")
+        views.append(Keyframe(image, depth, c, moving, sky))
+    return views
+
+
+def open_project(session: Session, file: PathLike | bytes) -> Shot | None:
+    """The session goes on from the file; on any error it stays as it was. Raises ProjectFormatError.
+
+    Gives the shot of the clip that was shown when the file was saved, if there was one: film it to see it again.
+    """
     archive = _Archive(file)
     manifest = archive.manifest()
     try:
-        source, state = _read_state(archive, manifest)
+        source, state, versions = _read_state(archive, manifest)
+        shown = manifest.get("shown")
+        shot = None if shown is None else versions[int(shown)].recipe.shot
     except ProjectFormatError:
         raise
-    except (KeyError, TypeError, ValueError, OverflowError, SpatiaError) as e:
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError, SpatiaError) as e:
         raise ProjectFormatError(f"The session file's description is incomplete or wrong ({e}).") from None
-    session.begin(source, state, label=f"Open {source.name}")
+    session.begin(source, state, f"Open {source.name}", versions)
+    return shot
