@@ -43,6 +43,7 @@ LAYERS = {
     "spatia_core.io": 5,
     "spatia_core.metrics": 5,
     "spatia_core.solid": 5,
+    "spatia_core.everything": 5,
     "spatia_core.trajectory_metrics": 5,
     "spatia_core.pipeline": 6,
     "editing": 7,
