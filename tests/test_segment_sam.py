@@ -17,6 +17,7 @@ from spatia_core.backends.protocols import Prompt
 from spatia_core.backends.sam_compat import batched_nms, box_area, import_segment_anything
 from spatia_core.backends.segment_sam import MODELS, SamModel, SamSegmenter
 from spatia_core.errors import BackendUnavailable, Cancelled, InvalidInput
+from spatia_core.everything import find_things
 
 NO_POINTS = np.empty((0, 2))
 NO_SIGNS = np.empty(0, bool)
@@ -176,6 +177,19 @@ def test_a_file_that_is_no_checkpoint_is_refused_and_runs_no_code(content, tmp_p
     with pytest.raises(BackendUnavailable, match=r"bad\.pth cannot be used"):
         SamSegmenter(path, device="cpu", models=tiny()).embed(photo)
     assert not (tmp_path / "exploded").exists()
+
+
+def test_a_mobile_sam_file_is_recognised_and_said(tmp_path, photo):
+    path = tmp_path / "mobile_sam.pt"
+    torch.save({"image_encoder.patch_embed.seq.0.c.weight": torch.zeros(1)}, path)
+    with pytest.raises(BackendUnavailable, match="MobileSAM checkpoint"):
+        SamSegmenter(path, device="cpu", models=tiny()).embed(photo)
+
+
+def test_everything_can_be_listed_from_one_embedding(sam, embedding):
+    things = find_things(sam, embedding, (90, 140), 3, least_score=0.0)
+    assert things.masks.shape[1:] == (90, 140)
+    assert (np.diff(things.scores) <= 0).all()
 
 
 def test_stand_ins_for_torchvision_are_withdrawn():

@@ -171,6 +171,11 @@ def _fill(model: Any, path: Path, model_type: str) -> None:
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
+        if any(name.startswith("image_encoder.patch_embed.seq") for name in state):
+            raise BackendUnavailable(
+                f"{path} is a MobileSAM checkpoint: its encoder (TinyViT) is not part of the package segment_anything. "
+                "Give a SAM vit_b, vit_l or vit_h file, or use 'hybrid', which needs no file."
+            )
         model.load_state_dict(state)
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError, AttributeError, TypeError) as e:
         raise BackendUnavailable(
