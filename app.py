@@ -18,13 +18,12 @@ if os.environ.get("SPACES_ZERO_GPU"):
 import gradio as gr
 
 from editing import choosing
-from editing.panels import parts, pictures, viewport
+from editing.panels import operations, parts, pictures, viewport
 from editing.panels.api import add_endpoints
 from editing.panels.desk import Studio
 from editing.panels.downloads import DOWNLOADS
 from editing.panels.handlers import EXAMPLES
 from editing.panels.page import Page
-from editing.panels.space import SpaceHandlers
 from editing.panels.steps import compare_step, film_step, head
 from editing.panels.theme import studio_theme
 from editing.tools import Choice, parse_options
@@ -116,7 +115,8 @@ def change_step() -> dict[str, Any]:
     on_ground = gr.Checkbox(True, label="Keep it on the ground", interactive=False, elem_id="on-ground")
     gr.HTML('<p class="how">1 is the middle distance of the scene.</p>')
     move = gr.Button("Move it here", variant="primary", interactive=False, elem_id="move")
-    return {"delete": delete, "x": x, "y": y, "z": z, "on_ground": on_ground, "move": move}
+    more = operations.turn_step() | operations.colour_step() | operations.walk_step() | operations.insert_step()
+    return more | {"delete": delete, "x": x, "y": y, "z": z, "on_ground": on_ground, "move": move}
 
 
 def dock() -> dict[str, Any]:
@@ -145,6 +145,7 @@ def build(studio: Studio) -> gr.Blocks:
         with gr.Column(elem_classes="card"):
             gr.HTML(viewport.HEADING)
             made["viewport"] = viewport.viewport(studio.root, elem_id="viewport")
+            made |= operations.object_list()
         with gr.Column(elem_classes="card"):
             made |= film_step()
         with gr.Column(elem_classes="card"):
@@ -153,11 +154,11 @@ def build(studio: Studio) -> gr.Blocks:
         opening = [made.pop(f"_{name}") for name in ("depth", "lens", "size")]
         page = Page(desk=desk, stage=stage, **made)
         add_endpoints(studio, desk)  # first: who comes first has the name
-        wire(page, SpaceHandlers(studio, page), opening)
+        wire(page, operations.OperationsHandlers(studio, page), opening)
     return blocks
 
 
-def wire(page: Page, h: SpaceHandlers, opening: Sequence[Any]) -> None:
+def wire(page: Page, h: operations.OperationsHandlers, opening: Sequence[Any]) -> None:
     """Which event calls which handler."""
     hidden: dict[str, Any] = {"outputs": page.outputs, "api_visibility": "private"}
     work: dict[str, Any] = {
@@ -182,6 +183,7 @@ def wire(page: Page, h: SpaceHandlers, opening: Sequence[Any]) -> None:
     page.viewport.aim(h.aim, page.desk, **work)
     page.viewport.place(h.place, page.desk, **newest)
     page.viewport.object(h.object, page.desk, **quick)
+    operations.wire(page, h, {"quick": quick, "newest": newest, "work": work})
     page.candidates.pick(h.choose, page.desk, **each)
     page.grow.release(h.grow, [page.desk, page.grow], **newest)
     for name in ("take_back", "start_over", "join", "cut", "overlap", "undo", "redo"):

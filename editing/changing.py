@@ -75,7 +75,7 @@ class Changing(Selecting):
 
     def recolour(self, look: Look) -> None:
         """The selected thing has other colours."""
-        self._edit(self._of_selection("recolour", look=look))
+        self._edit(self.recolouring(look))
 
     def animate(self, way: Sequence[Triple], on_ground: bool = True, fill: Fill = "completed") -> None:
         """The selected thing leaves the memory and goes along a way in the edited clip; see Edit.way."""
@@ -188,6 +188,10 @@ class Changing(Selecting):
         """The edit that places the selection; named by what it does unless `kind` names it."""
         named = {k: getattr(placing, k) for k in ("offset", "turn", "size", "on_ground", "about")}
         return self._of_selection(kind or placing.kind, **named)
+
+    def recolouring(self, look: Look) -> Edit:
+        """The edit that gives the selection other colours."""
+        return self._of_selection("recolour", look=look)
 
     def _of_selection(self, kind: str, **more: object) -> Edit:
         found = self._selected()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from editing.edits import Fill, Placing, Triple
 from editing.filming import Shot
+from editing.guests import Donor
 from editing.opening import Opening
 from editing.panels.viewport import Window
 from editing.project_file import open_project
@@ -20,6 +21,7 @@ from editing.session import Session
 from editing.state import Source, State, Take
 from editing.tools import Choice, tools
 from editing.trust import Trust, trust
+from editing.volume_selection import Volume
 from spatia_core.backends.pool import Pool
 from spatia_core.backends.protocols import Progress, silent
 from spatia_core.errors import Cancelled, InvalidInput, SpatiaError
@@ -111,6 +113,9 @@ class Desk:
         """Stops of a way in the making."""
         self.guest: PointCloud | None = None
         """What the next click on the picture inserts."""
+        self.donor: Donor | None = None
+        """The photo that it is cut from."""
+        self._counts: tuple[tuple[Volume, SpatialMemory, int], ...] = ()
         self.preview: str | None = None
         """The picture of that move, as a data URL."""
         self.target: tuple[float, float] | None = None
@@ -234,6 +239,21 @@ class Desk:
         self._measured = (*self._measured[-5:], (take, measured))
         return measured
 
+    def counted(self, volume: Volume, memory: SpatialMemory) -> int:
+        """How many points a selection has; the last few are kept."""
+        for v, m, known in self._counts:
+            if v is volume and m is memory:
+                return known
+        count = int(volume.points(memory).sum())
+        self._counts = (*self._counts[-200:], (volume, memory, count))
+        return count
+
+    @property
+    def some_selected(self) -> bool:
+        """True when something is selected."""
+        mask = self.session.picking.mask
+        return (mask is not None and bool(mask.any())) or self.session.selects_in_space
+
     @property
     def placing(self) -> Placing:
         """Where the selection is tried out."""
@@ -242,7 +262,7 @@ class Desk:
     def forget_move(self) -> None:
         """No move is being tried out any more."""
         self.offset, self.preview, self.target, self.on_ground = (0.0, 0.0, 0.0), None, None, True
-        self.turn, self.size, self.hint = (0.0, 0.0, 0.0), 1.0, ""
+        self.turn, self.size, self.hint, self.way = (0.0, 0.0, 0.0), 1.0, "", ()
 
     def leave(self) -> None:
         """The tab is gone: work stops and its files are removed, after the work under way has noticed."""

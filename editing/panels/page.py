@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from editing.panels import pictures, viewport
+from editing.panels import listing, pictures, viewport
 from editing.panels.desk import Desk
 from editing.panels.downloads import OTHER_FORMS
 from spatia_core.camera_path import PATH_DESCRIPTIONS
@@ -41,6 +41,26 @@ class Page:
     z: gr.Number
     on_ground: gr.Checkbox
     move: gr.Button
+    turn_x: gr.Number
+    turn_y: gr.Number
+    turn_z: gr.Number
+    times: gr.Number
+    duplicate: gr.Button
+    fill: gr.Radio
+    tint: gr.ColorPicker
+    strength: gr.Slider
+    brightness: gr.Slider
+    saturation: gr.Slider
+    recolour: gr.Button
+    add_stop: gr.Button
+    clear_way: gr.Button
+    animate: gr.Button
+    way_says: gr.HTML
+    guest: gr.File
+    donor: gr.Image
+    objects: gr.HTML
+    keep: gr.Button
+    show_all: gr.Button
     # 4 film
     path: gr.Dropdown
     back: gr.Checkbox
@@ -141,7 +161,7 @@ class Page:
             **{n: gr.update(value=v, interactive=some) for n, v in ((self.x, x), (self.y, y), (self.z, z))},
             self.on_ground: gr.update(value=desk.on_ground, interactive=some),
             self.move: gr.update(interactive=some and desk.placing.changes),
-        }
+        } | listing.shown(self, desk, some)
 
     def _history(self, desk: Desk) -> Updates:
         history = desk.session.history
