@@ -32,6 +32,9 @@ SAMPLES = 200_000
 _TYPES = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}
 _WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
 _POINTS, _TRIANGLES = 0, 4
+_LEVELS = np.arange(256) / 255
+_LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4)
+"""Light of the 256 levels of a picture."""
 
 
 def _wrong(name: str, why: str) -> InvalidInput:
@@ -121,6 +124,8 @@ def read_glb(source: PathLike | bytes, seed: int = 0) -> PointCloud:
     glb = _opened(read_bytes(source, MAX_BYTES, "model"), name)
     try:
         parts = _scene(glb)
+    except InvalidInput:
+        raise
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as e:
         raise _wrong(name, f"its description is incomplete or wrong ({type(e).__name__})") from None
     if not parts:
@@ -239,7 +244,7 @@ def _colours(glb: _Glb, primitive: dict[str, Any], n: int) -> np.ndarray:
             picture, uv = glb.picture(texture.get("index")), glb.array(attributes[spot]).astype(np.float64)
             h, w = picture.shape[:2]
             x, y = (np.floor((uv[:n, k] % 1.0) * size).astype(int) % size for k, size in ((0, w), (1, h)))
-            rgb = rgb * (picture[y, x] / 255.0) ** 2.2
+            rgb = rgb * _LINEAR[picture[y, x]]
     if "COLOR_0" in attributes:
         given = glb.array(attributes["COLOR_0"])[:n, :3].astype(np.float64)
         rgb = rgb * given if "material" in primitive else given
@@ -296,4 +301,6 @@ def _down(xyz: np.ndarray) -> Points:
 
 
 def _bytes(rgb: np.ndarray) -> Colours:
-    return np.rint(255 * np.clip(np.nan_to_num(rgb), 0, 1) ** (1 / 2.2)).astype(np.uint8)
+    light = np.clip(np.nan_to_num(rgb), 0, 1)
+    written = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.rint(255 * written).astype(np.uint8)
