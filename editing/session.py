@@ -77,7 +77,7 @@ class Session(Planning):
     # --- photo -----------------------------------------------------------------------------------------------------
 
     def open(self, opening: Opening, progress: Progress = silent) -> None:
-        """The session starts anew with this photo or video; an earlier one is kept untouched when anything goes wrong."""
+        """The session starts anew with this photo or video; an earlier one is kept when anything goes wrong."""
         if is_video(opening.photo):
             with self._timed("video"):
                 source, state = open_video(opening, self.tools.turn.depth, progress)

@@ -16,12 +16,11 @@ from scipy.ndimage import binary_fill_holes
 from spatia_core.arrays import Depth, Image, Mask
 from spatia_core.camera import Camera
 from spatia_core.errors import InvalidInput
+from spatia_core.flow import Flow, consistent, flow_between, pixel_grid, sampled
 from spatia_core.fusion.carving import free_depth
 from spatia_core.fusion.draft import differs
 from spatia_core.memory import SpatialMemory
 from spatia_core.render import render
-
-Flow = Float32[np.ndarray, "h w 2"]
 
 TOLERATED = 1.0 / 640
 """Disagreement of flow, in widths of the picture, that counts as none; noise of the pair itself comes on top."""
@@ -34,6 +33,9 @@ CERTAIN = 3.0
 
 BORDER = 0.008
 """How far a mask is widened, in widths of the picture: outlines of moving things are uncertain."""
+
+SLACK = 1.7
+"""Factor by which an estimated depth may be wrong: flow along the line that this leaves open proves nothing."""
 
 SEEDED = 0.15
 """Share of a moving region that must be sure."""
@@ -54,32 +56,6 @@ HELD = 8
 """Frames for which a thing is still taken to move after it was last seen moving."""
 
 
-def flow_between(a: Image, b: Image) -> Flow:
-    """(h, w, 2) where every pixel of `a` went in `b`, pixels (DIS optical flow)."""
-    finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    grey = [cv2.cvtColor(x, cv2.COLOR_RGB2GRAY) for x in (a, b)]
-    return np.asarray(finder.calc(grey[0], grey[1], np.zeros((*grey[0].shape, 2), np.float32)), np.float32)
-
-
-def _pixels(shape: tuple[int, int]) -> Flow:
-    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    return np.stack([x, y], -1)
-
-
-def _sampled(values: np.ndarray, flow: Flow, nearest: bool = False) -> np.ndarray:
-    """`values` of the other picture at the places the flow leads to; outside of it NaN, or 0 for whole numbers."""
-    at = _pixels(flow.shape[:2]) + flow
-    outside = np.nan if values.dtype.kind == "f" else 0
-    how = cv2.INTER_NEAREST if nearest else cv2.INTER_LINEAR
-    return cv2.remap(values, at[..., 0], at[..., 1], how, borderMode=cv2.BORDER_CONSTANT, borderValue=(outside,) * 4)
-
-
-def consistent(there: Flow, back: Flow) -> Mask:
-    """(h, w) True where going there and back ends where it began: where the flow can be believed."""
-    gap = np.hypot(*np.moveaxis(there + _sampled(back, there), -1, 0))
-    return np.nan_to_num(gap, nan=np.inf) < 1 + 0.05 * np.hypot(there[..., 0], there[..., 1])
-
-
 # --- evidence of one pair of frames
 
 
@@ -89,7 +65,7 @@ def _rigid(depth: Depth, a: Camera, b: Camera, turn: np.ndarray) -> tuple[Float[
     p = (a.rays() * depth[..., None]) @ T[:3, :3].T + T[:3, 3]
     with np.errstate(invalid="ignore", divide="ignore"):
         uv = p[..., :2] / np.where(p[..., 2:] > 0, p[..., 2:], np.nan) * b.K[[0, 1], [0, 1]] + b.K[:2, 2]
-    return p, (uv - 0.5 - _pixels(depth.shape)).astype(np.float32)
+    return p, (uv - 0.5 - pixel_grid(depth.shape)).astype(np.float32)
 
 
 def _corrected(p: np.ndarray, left: np.ndarray, K: np.ndarray) -> np.ndarray:
@@ -122,13 +98,26 @@ class _Evidence:
     """The same where the pictures, too, contradict a still world."""
 
 
-def _flow_evidence(depth: Depth, images: tuple[Image, Image], flow: Flow, good: Mask, ab: tuple[Camera, Camera]):
-    """The evidence of one pair of frames, from the first one's depth.
+def _still(depth: Depth, ab: tuple[Camera, Camera], turn: np.ndarray, slack: float, flow: Flow) -> Flow:
+    """The flow of still surfaces; where depth may be wrong by the factor `slack`, the one most like `flow`."""
+    if slack <= 1:
+        return _rigid(depth, *ab, turn)[1]
+    near, far = (_rigid(depth * np.float32(f), *ab, turn)[1] for f in (1 / slack, slack))
+    way = far - near
+    along = ((flow - near) * way).sum(-1) / np.maximum((way**2).sum(-1), 1e-9)
+    return near + np.clip(along, 0, 1)[..., None] * way
+
+
+def _flow_evidence(
+    depth: Depth, images: tuple[Image, Image], flow: Flow, good: Mask, ab: tuple[Camera, Camera], slack: float
+) -> "_Evidence":
+    """The evidence of one pair of frames, from the first one's depth, which may be wrong by the factor `slack`.
 
     The camera's motion is refined on the flow first, because a pose off by a fraction of a degree moves everything.
     """
     (image, other), (a, b) = images, ab
-    p, still = _rigid(depth, a, b, np.eye(4))
+    p, _ = _rigid(depth, a, b, np.eye(4))
+    still = _still(depth, (a, b), np.eye(4), slack, flow)
     usable = good & np.isfinite(still).all(-1)
     at = np.flatnonzero(usable)
     if len(at) < 200:
@@ -136,10 +125,10 @@ def _flow_evidence(depth: Depth, images: tuple[Image, Image], flow: Flow, good: 
         return _Evidence(nothing, nothing)
     at = at[:: max(1, len(at) // 4000)]
     turn = _corrected(p.reshape(-1, 3)[at], (flow - still).reshape(-1, 2)[at].astype(np.float64), b.K)
-    p, still = _rigid(depth, a, b, turn)
-    still = np.nan_to_num(still, nan=-1e6)
+    p, _ = _rigid(depth, a, b, turn)
+    still = np.nan_to_num(_still(depth, (a, b), turn, slack, flow), nan=-1e6)
     moved = _significance(np.hypot(*np.moveaxis(flow - still, -1, 0)), flow, usable)
-    if_still, as_it_went = _misfit(image, _sampled(other, still)), _misfit(image, _sampled(other, flow))
+    if_still, as_it_went = _misfit(image, sampled(other, still)), _misfit(image, sampled(other, flow))
     contradicts = (if_still > MISFIT) & (if_still > 2 * as_it_went)
     moved[1.5 * if_still + 0.5 < as_it_went] = 0  # the flow leads to something else, a still world does not
     hidden = _hidden(p[..., 2], still)
@@ -158,7 +147,7 @@ def _misfit(image: Image, warped: Image) -> np.ndarray:
 def _hidden(z: np.ndarray, still: Flow) -> Mask:
     """(h, w) surfaces that would be behind a nearer one of the same frame, seen from the other."""
     h, w = z.shape
-    at = np.rint(_pixels((h, w)) + still).astype(np.int64)
+    at = np.rint(pixel_grid((h, w)) + still).astype(np.int64)
     inside = ((at >= 0) & (at < [w, h])).all(-1) & (z > 0)
     nearest = np.full(h * w, np.inf)
     place = np.where(inside, at[..., 1] * w + at[..., 0], 0)
@@ -174,7 +163,7 @@ def _epipolar_evidence(flow: Flow, good: Mask, a: Camera, b: Camera) -> np.ndarr
     skew = np.array([[0, -t[2], t[1]], [t[2], 0, -t[0]], [-t[1], t[0], 0]])
     commanded = np.linalg.inv(b.K).T @ skew @ T[:3, :3] @ np.linalg.inv(a.K)
     one = np.ones((*flow.shape[:2], 1))
-    p = np.concatenate([_pixels(flow.shape[:2]) + 0.5, one], -1)
+    p = np.concatenate([pixel_grid(flow.shape[:2]) + 0.5, one], -1)
     q = np.concatenate([p[..., :2] + flow, one], -1)
     at = np.flatnonzero(good)[:: max(1, np.count_nonzero(good) // 3000)]
     refined = None
@@ -207,7 +196,7 @@ def _seen_through(depth: Depth, other: Depth, a: Camera, b: Camera) -> Mask:
     """(h, w) surfaces of `a` that `b`, which measured `other`, sees through: they are no longer there."""
     p, still = _rigid(depth, a, b, np.eye(4))
     free = free_depth(other, np.isfinite(other), THROUGH)
-    beyond = _sampled(free, np.nan_to_num(still, nan=-1e6), nearest=True)
+    beyond = sampled(free, np.nan_to_num(still, nan=-1e6), nearest=True)
     with np.errstate(invalid="ignore"):
         return (p[..., 2] > 0) & (p[..., 2] < np.nan_to_num(beyond))
 
@@ -226,6 +215,8 @@ class Film:
     depths: Sequence[Depth] | None = None
     """Measured z-depth of every frame, NaN = unknown; None = what the memory shows, or none at all."""
     fps: float = 24.0
+    measured: bool = True
+    """False when depths are estimates: what sees through a surface then proves nothing."""
 
     def __post_init__(self) -> None:
         n = len(self.images)
@@ -276,8 +267,9 @@ def _evidence(film: Film, i: int, memory: SpatialMemory | None) -> _Evidence:
             off = _epipolar_evidence(flow, good, camera, film.cameras[k])
             pairs.append(_Evidence(off, off))
         else:
-            pairs.append(_flow_evidence(depth, (image, film.images[k]), flow, good, (camera, film.cameras[k])))
-        if film.depths is not None:
+            slack = 1.0 if film.measured else SLACK
+            pairs.append(_flow_evidence(depth, (image, film.images[k]), flow, good, (camera, film.cameras[k]), slack))
+        if film.depths is not None and film.measured:
             gone += _seen_through(film.depths[i], film.depths[k], camera, film.cameras[k])
     proof = np.where(gone > 0, CERTAIN * np.minimum(gone / 2, 1), np.nan)
     flow, sure = (
@@ -340,8 +332,8 @@ def _carried(found: list[Mask], possible: list[Mask], flows: _Steps) -> list[Mas
         for i in order:
             if previous is not None and previous.any() and age is not None:
                 flow, good = flows(i, last)
-                came = _sampled(previous.astype(np.uint8), flow, nearest=True) > 0
-                old = _sampled(age.astype(np.float32), np.nan_to_num(flow), nearest=True)
+                came = sampled(previous.astype(np.uint8), flow, nearest=True) > 0
+                old = sampled(age.astype(np.float32), np.nan_to_num(flow), nearest=True)
                 age = np.where(came, np.nan_to_num(old) + 1, 0).astype(np.int32)
                 came &= good & possible[i] & (age <= HELD)
                 out[i] |= came
@@ -368,7 +360,7 @@ def propagated(images: np.ndarray, mask: Mask, flows: _Steps | None = None) -> B
     masks = [mask]
     for i in range(1, len(images)):
         flow, good = flows(i, i - 1)
-        came = _sampled(masks[-1].astype(np.uint8), flow, nearest=True) > 0
+        came = sampled(masks[-1].astype(np.uint8), flow, nearest=True) > 0
         masks.append(_by_colour(images[i], came, good))
     return np.stack([_widened(m) for m in masks])
 

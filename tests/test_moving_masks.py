@@ -6,9 +6,10 @@ import pytest
 from spatia_core import se3
 from spatia_core.camera import Camera
 from spatia_core.errors import InvalidInput
+from spatia_core.flow import consistent, flow_between
 from spatia_core.fusion import lift
 from spatia_core.memory import PointLabels, Provenance, SpatialMemory
-from spatia_core.motion import Film, consistent, flow_between, moving_masks, propagated
+from spatia_core.motion import Film, moving_masks, propagated
 
 W, H, FRAMES = 160, 96, 9
 FAR, NEAR = 4.0, 2.0

@@ -68,13 +68,15 @@ def seen_through(cloud: PointCloud, camera: Camera, free: Depth) -> Int64[np.nda
     return np.concatenate(found)
 
 
-def contradicted(cloud: PointCloud, camera: Camera, keyframes: tuple[Keyframe, ...]) -> Bool[np.ndarray, " n"]:
-    """(n,) True for points where a keyframe taken near `camera` saw only air."""
+def contradicted(
+    cloud: PointCloud, camera: Camera, keyframes: tuple[Keyframe, ...], margin: float = MARGIN
+) -> Bool[np.ndarray, " n"]:
+    """(n,) True for points where a keyframe taken near `camera` saw only air, `margin` before what it saw."""
     out = np.zeros(len(cloud), bool)
     if not len(cloud):
         return out
     nearest = sorted(keyframes, key=lambda k: float(np.linalg.norm(k.camera.centre - camera.centre)))[:WITNESSES]
     for view in nearest:
         usable = np.isfinite(view.depth) & ~view.dynamic & ~view.sky
-        out[seen_through(cloud, view.camera, free_depth(view.depth, usable))] = True
+        out[seen_through(cloud, view.camera, free_depth(view.depth, usable, margin))] = True
     return out

@@ -8,7 +8,7 @@ import numpy as np
 
 from spatia_core.alignment import MIN_SHARED, fit_inverse_depth
 from spatia_core.arrays import Depth, Image, Mask
-from spatia_core.backends.protocols import DepthEstimator, Tracking
+from spatia_core.backends.protocols import DepthEstimator, DepthPrediction, Tracking
 from spatia_core.frames import Clip, DepthMap
 from spatia_core.fusion.draft import RANK, Draft, Taken, Witness, differs, opened
 from spatia_core.memory import Keyframe, Provenance, SpatialMemory
@@ -39,6 +39,9 @@ class FusionOptions:
     """OBSERVED for a video that a person took."""
     depths: Sequence[DepthMap] | None = None
     """Measured depth of every frame in the memory's unit; None = estimated where needed."""
+    predictions: Sequence[DepthPrediction] | None = None
+    """Estimated depth of every frame, made beforehand, its sky on one shell in the memory's unit; used in place of the
+    estimator's. They refine nothing that is known, because estimates of neighbouring frames bend alike."""
     budget: int | None = None
     """Most points the memory may have afterwards; it is thinned when there are more."""
 
@@ -178,7 +181,8 @@ class _Fusing:
         if not first and np.isfinite(known).mean() < COMMON:
             self._skipped.append(f"Frame {i + 1} shares less than {COMMON:.0%} of its picture with the memory.")
             return
-        prediction = self._estimator.estimate(image, camera.K)
+        made = self._options.predictions
+        prediction = self._estimator.estimate(image, camera.K) if made is None else made[i]
         depth, error = prediction.depth.depth, 0.0
         if not first:
             depth, error = aligned(depth, known)
@@ -191,7 +195,7 @@ class _Fusing:
 
     def _witness(self, measured: bool) -> Witness:
         posed = self._tracking.measured
-        return Witness(self._options.provenance, posed, posed and measured)
+        return Witness(self._options.provenance, posed, posed and measured, self._options.predictions is None)
 
     def _news(self, i: int, seen: Rendering) -> Mask:
         """(h, w) where the frame may teach the memory something."""

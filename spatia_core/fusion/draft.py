@@ -36,6 +36,10 @@ DOUBT = 0.6
 GIVEN_UP = 0.25
 """Confidence below which such a point is removed."""
 
+STRICT = 0.01
+"""Share of the depth by which new points of no better depth may stand before what a keyframe saw: they would be specks
+on its surfaces."""
+
 SURE = 0.99
 """Most confidence that repeated measurement gives; what is believed fully (a photo) is never moved."""
 
@@ -49,6 +53,8 @@ class Witness:
     """True when its pose was measured; a commanded pose may only fill what is unknown."""
     measured: bool = False
     """True when its depth is good enough to prove that places are empty."""
+    refines: bool = True
+    """False when its depth is no better than that of what is known already: it then only adds and carves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +119,13 @@ class Draft:
         unchecked = np.zeros_like(add)
         merged = 0
         if witness.posed and len(self._memory):
-            merged = self._merge(view, depth, solid, seen, witness)
+            merged = self._merge(view, depth, solid, seen, witness) if witness.refines else 0
             unchecked = self._replace(view, depth, valid, seen, witness)
             if witness.measured:
                 ahead = solid & seen.coverage & (depth < seen.depth * (1 - MARGIN))
                 add |= cv2.morphologyEx(ahead.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8)) > 0
             add &= ~unchecked
-            add[add] = self._is_news(view, depth, add)
+            add[add] = self._is_news(view, depth, add, MARGIN if witness.refines else STRICT)
         added = self._append(view, depth, add | unchecked, witness)
         return Taken(added, merged, len(self._dead) - before)
 
@@ -210,7 +216,7 @@ class Draft:
         gone = np.isin(seen.point_index, points)
         return gone & valid
 
-    def _is_news(self, view: Keyframe, depth: Depth, add: Mask) -> np.ndarray:
+    def _is_news(self, view: Keyframe, depth: Depth, add: Mask, margin: float) -> np.ndarray:
         """Which of the pixels of `add` the memory really lacks: no footprint there, and no keyframe saw air there."""
         if not add.any():
             return np.zeros(0, bool)
@@ -221,7 +227,7 @@ class Draft:
         if len(self._dead):
             near = near[self._memory.labels.confidence[near] > 0]
         known = VoxelIndex(cloud.xyz[near], cloud.radius[near]).holds_near(new.xyz, new.radius)
-        return ~known & ~contradicted(new, view.camera, self.keyframes)
+        return ~known & ~contradicted(new, view.camera, self.keyframes, margin)
 
     def _append(self, view: Keyframe, depth: Depth, add: Mask, witness: Witness) -> int:
         n = int(np.count_nonzero(add))
