@@ -52,15 +52,15 @@ def what_runs(choice: Choice) -> str:
 
 def photo_step() -> dict[str, Any]:
     """Step 1."""
-    head(1, "Open a photo", "Drop a photo here, or a session you saved. It stays in this tab's own folder.")
+    head(1, "Open a photo", "Drop a photo, a short video, or a session you saved. It stays in this tab's own folder.")
     with gr.Row(elem_classes="split"):
         with gr.Column(scale=5, min_width=280):
             upload = gr.File(
-                file_types=["image", ".spatia"],
+                file_types=["image", "video", ".spatia"],
                 show_label=False,
                 height=150,
                 elem_id="upload",
-                label="Photo or session",
+                label="Photo, video or session",
             )
             gr.HTML('<p class="how">Or pick an example:</p>')
             examples = parts.picture_strip("Example photos", pictures.example_strip(EXAMPLES), elem_id="examples")

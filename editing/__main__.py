@@ -46,7 +46,7 @@ def _click(text: str) -> tuple[float, float, bool]:
 def parser() -> argparse.ArgumentParser:
     """The command line's grammar."""
     p = argparse.ArgumentParser(prog="python -m editing", description=__doc__)
-    p.add_argument("photo", type=Path)
+    p.add_argument("photo", type=Path, help="a photo, or a short video (mp4, mov, webm ...)")
     p.add_argument("--depth", type=Path, help="depth map of the photo: .npy, 16-bit PNG in mm, .npz, .exr")
     p.add_argument("--intrinsics", type=Path, help="text file: fx fy cx cy, or a 3x3 matrix")
     p.add_argument("--click", action="append", default=[], metavar="X,Y[,-]", help="pixel of the thing; ,- = not this")

@@ -73,7 +73,7 @@ def read_recording(
     try:
         with _opened(source) as stream, av.open(stream, "r", options={"format_whitelist": _FORMATS}) as container:
             return _sampled(container, name, size, start, told)
-    except av.FFmpegError as e:
+    except (av.FFmpegError, OSError) as e:
         raise InvalidInput(
             f"{name} cannot be read as a video ({e.strerror or e}); give an MP4, MOV, WebM, MKV or AVI file."
         ) from e
