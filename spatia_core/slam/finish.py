@@ -118,5 +118,6 @@ def _trajectory(graph: Map, records: Sequence[Record], notes: list[str]) -> Traj
         notes.append(f"{len(lost)} of {len(pieces)} frames could not be placed: {some}.")
     index = [f.view.index for f in graph.keyframes]
     loops = tuple((min(index[a], index[b]), max(index[a], index[b])) for a, b in graph.loops)
+    loops = tuple(sorted({*loops, *graph.revisits}))
     again = tuple(i for i, r in enumerate(records) if r.relocalised)
     return Trajectory(tuple(poses), tuple(index), loops, tuple(pieces), again, tuple(notes))

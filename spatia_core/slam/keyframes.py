@@ -64,6 +64,8 @@ class Map:
     """Chain and loops, for the pose graph."""
     loops: list[tuple[int, int]] = field(default_factory=list)
     """Pairs of keyframes."""
+    revisits: list[tuple[int, int]] = field(default_factory=list)
+    """Pairs of frames: an old keyframe, and the frame that came back to it without any loop to close."""
 
     def overlap(self, view: View, c2w: Pose, k: int) -> float:
         """Share of the view's points that lie on the surface keyframe `k` saw."""

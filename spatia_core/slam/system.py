@@ -5,16 +5,16 @@ import logging
 import numpy as np
 
 from spatia_core import se3
-from spatia_core.arrays import Depth, Image, Intrinsics, Mask, Pose
+from spatia_core.arrays import Image, Pose
 from spatia_core.errors import InvalidInput
 from spatia_core.slam import finish
+from spatia_core.slam.anchored import place_by_pictures
 from spatia_core.slam.depth_input import brought_to_map
 from spatia_core.slam.frontends import (
     LEAST_DEPTH,
     LEAST_TEXTURE,
     Placement,
     Recognition,
-    by_landmarks,
     make_frontend,
     polish,
     recognise,
@@ -45,7 +45,7 @@ class Slam:
     """
 
     def __init__(
-        self, K: Intrinsics, size: tuple[int, int], frontend: FrontEndName = "feature",
+        self, K: np.ndarray, size: tuple[int, int], frontend: FrontEndName = "feature",
         options: SlamOptions | None = None, start: Pose | None = None,
     ) -> None:  # fmt: skip
         if frontend not in FRONTENDS:
@@ -54,6 +54,7 @@ class Slam:
             raise InvalidInput("K must be a finite 3x3 matrix with positive focal lengths in pixels.")
         self._K, self._size = np.asarray(K, np.float64), size
         self._options = options or SlamOptions()
+        self._name: FrontEndName = frontend
         self._frontend = make_frontend(frontend, self._options)
         self._map, self._records = Map(), list[Record]()
         self._pose: Pose = np.eye(4) if start is None else np.asarray(start, np.float64)
@@ -66,7 +67,7 @@ class Slam:
         """Keyframes and loops so far."""
         return self._map
 
-    def track(self, image: Image, depth: Depth | None, dynamic: Mask | None = None) -> FrameState:
+    def track(self, image: Image, depth: np.ndarray | None, dynamic: np.ndarray | None = None) -> FrameState:
         """Places the next frame. Unknown depth is NaN or <= 0; `dynamic` marks what moves and must not be used."""
         index = len(self._records)
         if image.shape[:2] != self._size[::-1]:
@@ -111,11 +112,11 @@ class Slam:
         return near if self._reference in near or len(near) >= TARGETS else [*near[: TARGETS - 1], self._reference]
 
     def _scaled(self, view: View, given: tuple, guess: Pose, targets: list[int]) -> tuple[View, Pose]:
-        """The frame with its depth in the map's scale and the pose that features give; its own depth is not needed."""
+        """The frame with its depth in the map's scale and the pose that pictures give; its own depth is not needed."""
         image, depth, dynamic = given
         frames = [self._map.keyframes[k] for k in targets]
-        placed = by_landmarks(view, frames)
-        guess = guess if placed is None else placed[0]
+        placed = place_by_pictures(view, guess, frames, self._name)
+        guess = guess if placed is None else placed.c2w
         fitted = brought_to_map(depth, view, guess, frames)
         if fitted is None:
             return view, guess
@@ -153,6 +154,9 @@ class Slam:
         self._pose, self._lost = c2w, 0
         near = self._map.near(view, c2w, self._piece, 1)
         if near:
+            recent = len(self._map.keyframes) - RECENT
+            if near[0] < recent <= self._reference:
+                self._map.revisits.append((self._map.keyframes[near[0]].view.index, view.index))
             self._reference = near[0]
         reference = self._map.keyframes[self._reference]
         relative = se3.inverse(reference.c2w) @ c2w
@@ -176,7 +180,7 @@ class Slam:
         angle = np.rad2deg(np.linalg.norm(se3.so3_log(relative[:3, :3])))
         step = float(np.linalg.norm(relative[:3, 3])) / depth_of(view)
         share = self._map.overlap(view, self._map.keyframes[self._reference].c2w @ relative, self._reference)
-        return angle > crowd * o.key_angle or step > crowd * o.key_step or share * crowd < o.key_overlap
+        return bool(angle > crowd * o.key_angle or step > crowd * o.key_step or share * crowd < o.key_overlap)
 
     def _add_keyframe(self, view: View, c2w: Pose, parent: int | None) -> None:
         frames = self._map.keyframes

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
-from spatia_core.arrays import Depth, Image, Intrinsics, Mask
+from spatia_core.arrays import Image, Intrinsics
 from spatia_core.errors import InvalidInput
 from spatia_core.slam import kernels
 from spatia_core.slam.features import Features, detect
@@ -58,7 +58,7 @@ class View:
 
 
 def prepare(
-    index: int, image: Image, depth: Depth | None, K: Intrinsics, dynamic: Mask | None, most: int = 1000
+    index: int, image: Image, depth: np.ndarray | None, K: Intrinsics, dynamic: np.ndarray | None, most: int = 1000
 ) -> View:
     """The view of one frame; unknown depth is NaN or not positive; `dynamic` pixels take part in nothing."""
     _check(image, depth, dynamic)
