@@ -10,6 +10,7 @@ import gradio as gr
 
 from editing import views
 from editing.opening import Opening
+from editing.panels.api_operations import add_operations
 from editing.panels.desk import Desk, Studio
 from editing.panels.downloads import DOWNLOADS, saved
 from editing.panels.handlers import log, shot_of
@@ -117,6 +118,8 @@ def add_endpoints(studio: Studio, desk: gr.State) -> None:
         lane: dict[str, Any] = {"concurrency_id": "work"} if slow else {}
         go.click(fn, inputs, outputs, api_name=name, **lane)
 
+    with gr.Group(visible=False):
+        add_operations(named, _changed, _clear_errors, _of, desk)
     named("open_photo", open_photo, [desk, photo, *shot], [desk, out, first], slow=True)
     named("click", _changed(lambda s, x, y, positive: s.click(x, y, bool(positive))), [desk, x, y, yes], [out])
     named("box", _changed(lambda s, x0, y0, x1, y1: s.box(x0, y0, x1, y1)), [desk, x, y, x1, y1], [out])

@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from editing.edits import Placing
-from editing.panels import pictures
+from editing.panels import pictures, viewport
 from editing.panels.desk import Desk
 from editing.panels.handlers import Handlers
 from editing.panels.page import Updates, note
@@ -67,13 +67,21 @@ class ChangeHandlers(Handlers):
             with desk.quick() as session:
                 desk.on_ground, desk.target = bool(on_ground), None
                 self._try_move(desk, session, offset_of(x, y, z))
-                return {
-                    self.page.stage: pictures.stage(desk),
-                    self.page.move: gr.update(interactive=any(desk.offset)),
-                    self.page.message: note("This is how it would look. Press Move it here to keep it."),
-                }
+                return self._tried(desk)
         except Exception as e:
             return {self.page.message: self._wrong(e)}
+
+    def _tried(self, desk: Desk) -> Updates:
+        """The page after a number was typed; fields are left alone while somebody types in them."""
+        placing, page = desk.placing, self.page
+        return {
+            page.stage: pictures.stage(desk),
+            page.viewport: viewport.value(desk.session, desk.window, placing, desk.hint),
+            page.message: note(f"This is how it would look. {desk.hint} Press Move it here to keep it."),
+            page.add_stop: gr.update(interactive=any(placing.offset)),
+            page.animate: gr.update(interactive=any(placing.offset) or bool(desk.way)),
+            **{b: gr.update(interactive=placing.changes) for b in (page.move, page.duplicate)},
+        }
 
     def _try_move(self, desk: Desk, session: Session, offset: tuple[float, float, float]) -> None:
         self._try(desk, session, replace(desk.placing, offset=offset))

@@ -146,13 +146,15 @@ class OperationsHandlers(SpaceHandlers):
     def placed(self, desk: Desk | None, x: Any, y: Any, z: Any, size: Any) -> Updates:
         """The preview of a turn and a size typed as numbers."""
 
-        def work(session: Session) -> str:
-            assert desk is not None
-            a, b, c = (float(v) for v in np.deg2rad([float(v or 0) for v in (x, y, z)]))
-            self._try(desk, session, replace(desk.placing, turn=(a, b, c), size=float(size or 1)))
-            return f"This is how it would look. {desk.hint} Press Move it here to keep it."
-
-        return self._quick(desk, work)
+        try:
+            if desk is None:
+                raise InvalidInput("Open a photo first.")
+            with desk.quick() as session:
+                a, b, c = (float(v) for v in np.deg2rad([float(v or 0) for v in (x, y, z)]))
+                self._try(desk, session, replace(desk.placing, turn=(a, b, c), size=float(size or 1)))
+                return self._tried(desk)
+        except Exception as e:
+            return {self.page.message: self._wrong(e)}
 
     def chose_fill(self, desk: Desk | None, words: str) -> None:
         """What comes where a thing stood, from now on."""

@@ -157,6 +157,11 @@ export class Graphics {
     this.controls.detach();
   }
 
+  // How far from its middle a share of an arrow lies, world units.
+  reach(share) {
+    return (share * this.controls.size * this.camera.position.distanceTo(this.handle.position) * Math.min(1.9 * Math.tan((Math.PI * this.camera.fov) / 360) / this.camera.zoom, 7)) / 4;
+  }
+
   get holding() {
     return this.controls.object !== undefined && this.controls.object !== null;
   }
