@@ -9,6 +9,17 @@ import threading
 from collections.abc import Sequence
 
 import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def _close_up(column, alive, first):  # pragma: no cover - compiled
+    to = first
+    for i in range(first, len(alive)):
+        if alive[i]:
+            column[to] = column[i]
+            to += 1
+
 
 ROOM = 1.5
 """Rows a store is made for, in units of those it must hold at once."""
@@ -31,6 +42,22 @@ class Store:
                 return False
             self.used = after + rows
             return True
+
+    def close_up(self, alive: np.ndarray) -> list[np.ndarray]:
+        """The columns without the rows where `alive` is False, closed up where they lie, as read-only views.
+
+        Only for who made the store and has shown its rows to nobody: every other view of them changes too.
+        """
+        dead = np.flatnonzero(~alive)
+        if len(dead):
+            for column in self.columns:
+                for part in column.T if column.ndim == 2 else [column]:
+                    _close_up(part, alive, int(dead[0]))
+        self.used = len(alive) - len(dead)
+        out = [column[: self.used] for column in self.columns]
+        for view in out:
+            view.flags.writeable = False
+        return out
 
     def __reduce__(self) -> tuple[type["Store"], tuple[list[np.ndarray], int]]:
         return Store, ([np.empty(0)], 1)  # in another process the rows are held once, without room behind them

@@ -120,6 +120,13 @@ class PointLabels:
         object.__setattr__(out, "store", store)
         return out
 
+    def closed_up(self, alive: Selection) -> Self:
+        """The labels where `alive` is True, for the maker of an owned copy: they are closed up where they lie."""
+        assert self.store is not None
+        out = type(self)(*self.store.close_up(alive))
+        object.__setattr__(out, "store", self.store)
+        return out
+
     def __getitem__(self, keep: Selection | np.ndarray) -> Self:
         """The labels picked by a boolean mask or by indices."""
         return type(self)(*(getattr(self, name)[keep] for name in LABEL_TYPES))

@@ -89,6 +89,14 @@ class PointCloud:
         object.__setattr__(out, "_blocks", self._blocks)
         return out
 
+    def closed_up(self, alive: Selection) -> Self:
+        """The points where `alive` is True, for the maker of an owned copy: its arrays are closed up where they lie."""
+        assert self.store is not None
+        store = self.store
+        out = self._of_valid(*store.close_up(alive))
+        object.__setattr__(out, "store", store)
+        return out
+
     def moved_in_place(self, points: Int[np.ndarray, " k"]) -> None:
         """To be told of the points that the maker of an owned copy has moved."""
         if self._blocks is not None:

@@ -86,9 +86,11 @@ class Draft:
     def finish(self) -> SpatialMemory:
         """The memory with all views taken in; the very same one when nothing changed."""
         if len(self._dead):
-            gone = np.zeros(len(self._memory), bool)
-            gone[self._dead] = True
-            self._memory, self._dead = self._memory.without(gone), self._dead[:0]
+            alive = np.ones(len(self._memory), bool)
+            alive[self._dead] = False
+            m = self._memory  # its arrays are the draft's own, because something was removed from them
+            self._memory = replace(m, cloud=m.cloud.closed_up(alive), labels=m.labels.closed_up(alive))
+            self._dead = self._dead[:0]
         self._owned = False  # nobody writes there any more
         return self._memory
 
