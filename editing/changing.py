@@ -39,14 +39,27 @@ class Changing(Selecting):
     @abstractmethod
     def _advance(self, label: str, state: State) -> None: ...
 
+    _shadow_cleared = False
+
     def cleared(self) -> Cleared:
         """The present memory without the selection; worked out once per selection."""
         found, kept = self._selected(), self._cleared
-        if kept is None or not kept[0].same_as(found):
+        if kept is None or not kept[0].same_as(found) or self._shadow_cleared != self.with_shadow:
             with self._timed("complete"):
-                cleared = clear(self.state.memory, self.state.camera, found.mask, found.volume)
+                cleared = clear(self.state.memory, self.state.camera, found.mask, found.volume, self.with_shadow)
             self._cleared = kept = (found, cleared)
+            self._shadow_cleared = self.with_shadow
         return kept[1]
+
+    @property
+    def shadow_says(self) -> str:
+        """What became of the wish to take the shadow along; empty without the wish."""
+        if not self.with_shadow:
+            return ""
+        found = self.cleared().shadow is not None
+        return (
+            "Its shadow goes with it." if found else "No shadow of it was found on the ground; nothing else is taken."
+        )
 
     @property
     def foothold(self) -> Vec3 | None:
@@ -197,7 +210,9 @@ class Changing(Selecting):
         found = self._selected()
         # what was selected in space is moved as it is; what a click shows is stood upright first
         solid = self.source.estimated and found.volume is None
-        return Edit(kind, self.state.camera, found.mask, solid=solid, volume=found.volume, **more)  # type: ignore[arg-type]
+        shadow = self.with_shadow and kind not in ("recolour", "duplicate")
+        named = {"solid": solid, "volume": found.volume, "shadow": shadow}
+        return Edit(kind, self.state.camera, found.mask, **named, **more)  # type: ignore[arg-type]
 
     def _insertion(self, thing: PointCloud, x: float, y: float, size: float | None, turn: float) -> Edit:
         camera = self.state.camera

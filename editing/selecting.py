@@ -37,6 +37,8 @@ class Selecting(ABC):
         self._pickings: tuple[Picking, ...] = (Picking(),)
         self._embedding: tuple[SpatialMemory, Any] | None = None
         self._cleared: tuple[Chosen, Cleared] | None = None
+        self.with_shadow = False
+        """What is changed takes its shadow along, where one is found."""
         self._chosen: Chosen | None = None
 
     @property

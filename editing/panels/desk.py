@@ -15,6 +15,7 @@ from editing.edits import Fill, Placing, Triple
 from editing.filming import Shot
 from editing.guests import Donor
 from editing.opening import Opening
+from editing.panels.timeline import Drafts
 from editing.panels.viewport import Window
 from editing.project_file import open_project
 from editing.session import Session
@@ -24,6 +25,7 @@ from editing.trust import Trust, trust
 from editing.volume_selection import Volume
 from spatia_core.backends.pool import Pool
 from spatia_core.backends.protocols import Progress, silent
+from spatia_core.camera_path import PATH_NAMES
 from spatia_core.errors import Cancelled, InvalidInput, SpatiaError
 from spatia_core.memory import SpatialMemory
 from spatia_core.point_cloud import PointCloud
@@ -107,8 +109,6 @@ class Desk:
         """What is to be known of the place it is tried out in."""
         self.fill: Fill = "completed"
         """What comes where a thing stood."""
-        self.shadow = False
-        """The thing's shadow goes where it goes."""
         self.way: tuple[Triple, ...] = ()
         """Stops of a way in the making."""
         self.guest: PointCloud | None = None
@@ -120,6 +120,12 @@ class Desk:
         """The picture of that move, as a data URL."""
         self.target: tuple[float, float] | None = None
         """Working pixel the thing was dragged to."""
+        self.drafts = Drafts()
+        """What the timeline was given."""
+        self.pair: tuple[int | None, int | None] = (None, None)
+        """The clips that are played side by side, where they were chosen."""
+        self.prompts: tuple[str, ...] = ()
+        """One for every round."""
         self.trajectory: str | None = None
         """A trajectory file in place of a named camera move."""
         self.pictures: tuple[tuple[SpatialMemory, str], ...] = ()
@@ -164,9 +170,10 @@ class Desk:
     @contextmanager
     def long(self, progress: Progress) -> Iterator[Progress]:
         """The desk to oneself for longer; the progress handed out raises Cancelled once `cancel` was called."""
+        if not self._working:
+            self._stop.clear()  # before waiting: who presses Cancel meanwhile is heard
         self._take(wait=10.0)
         self._working = True
-        self._stop.clear()
 
         def told(share: float, doing: str) -> None:
             if self._stop.is_set():
@@ -185,6 +192,11 @@ class Desk:
         if self._working or not self._lock.acquire(timeout=wait):
             raise InvalidInput(STILL_WORKING)
 
+    @property
+    def working(self) -> bool:
+        """True while something longer is under way."""
+        return self._working
+
     def cancel(self) -> bool:
         """Asks the work under way to stop; False when there is none."""
         self._stop.set()
@@ -201,20 +213,23 @@ class Desk:
                     _take_over(new, *self.studio.example(opening, shot, told))
                 elif isinstance(opening.photo, str) and opening.photo.lower().endswith(SESSION_FILE):
                     told(0.1, "Reading the session")
-                    open_project(new, opening.photo)
+                    shot = open_project(new, opening.photo) or shot
                 else:
                     new.open(opening, lambda s, d: told(0.5 * s, d))
+                keys = new.state.keys
                 if new.state.before is None:
                     told(0.5, "Filming")
                     new.generate(shot, lambda s, d: told(0.5 + 0.5 * s, d))
                 # undo ends here: there is nothing to see before the first clip
-                new.begin(new.source, new.state)
+                new.begin(new.source, replace(new.state, keys=keys), versions=new.versions)
             except BaseException:
                 new.close()
                 raise
             old, self._session = self._session, new
             self.forget_move()
             self.pictures, self.trajectory, self.window = (), None, Window()
+            plain = shot if shot.path in PATH_NAMES else replace(shot, path=Shot().path)
+            self.drafts, self.pair = Drafts(replace(plain, keys=None)), (None, None)
             if old is not None:
                 old.close()
             if self._left:

@@ -79,10 +79,12 @@ def turn_step() -> dict[str, Any]:
         fill = gr.Radio(
             list(FILL_WORDS), value="Completed from around", show_label=False, container=False, elem_id="fill"
         )
+        shadow = gr.Checkbox(False, label="Take its shadow along", elem_id="shadow")
     return dict(zip(("turn_x", "turn_y", "turn_z"), turns, strict=True)) | {
         "times": size,
         "duplicate": copy,
         "fill": fill,
+        "shadow": shadow,
     }
 
 
@@ -160,6 +162,19 @@ class OperationsHandlers(SpaceHandlers):
         """What comes where a thing stood, from now on."""
         if desk is not None:
             desk.fill = FILL_WORDS.get(words, "completed")  # type: ignore[assignment]
+
+    def chose_shadow(self, desk: Desk | None, along: bool) -> Updates:
+        """Whether the shadow goes the way of the thing, from now on; says at once whether one is found."""
+        if desk is None or not desk.ready:
+            return {}
+
+        def work(session: Session) -> str:
+            session.with_shadow = bool(along)
+            if not desk.some_selected:
+                return "What is changed next takes its shadow along." if along else "Shadows stay where they are."
+            return session.shadow_says or "Its shadow stays where it is."
+
+        return self._quick(desk, work)
 
     def duplicate(self, desk: Desk | None, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
         """A copy stands where the preview shows it."""
@@ -356,6 +371,7 @@ def wire(page: Page, h: OperationsHandlers, lanes: dict[str, dict[str, Any]]) ->
     for field in numbers:
         field.input(h.placed, [page.desk, *numbers], **newest)
     page.fill.input(h.chose_fill, [page.desk, page.fill], None, api_visibility="private")
+    page.shadow.input(h.chose_shadow, [page.desk, page.shadow], **newest)
     page.duplicate.click(h.duplicate, page.desk, **work)
     look = [page.tint, page.strength, page.brightness, page.saturation]
     for field in look:

@@ -6,10 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from editing.panels import listing, pictures, viewport
+from editing.filming import Shot
+from editing.panels import listing, pictures, timeline, versions, viewport
 from editing.panels.desk import Desk
 from editing.panels.downloads import OTHER_FORMS
-from spatia_core.camera_path import PATH_DESCRIPTIONS
+from editing.planning import reads_prompts
+from spatia_core.camera_path import BASE_NAMES, PATH_DESCRIPTIONS
 
 Updates = dict[Any, Any]
 
@@ -47,6 +49,7 @@ class Page:
     times: gr.Number
     duplicate: gr.Button
     fill: gr.Radio
+    shadow: gr.Checkbox
     tint: gr.ColorPicker
     strength: gr.Slider
     brightness: gr.Slider
@@ -69,8 +72,13 @@ class Page:
     seed: gr.Number
     trajectory: gr.UploadButton
     path_says: gr.HTML
+    timeline: gr.HTML
+    preview_large: gr.Button
+    prompts: gr.Textbox
     regenerate: gr.Button
+    go_on: gr.Button
     # 5 compare
+    clips: gr.HTML
     result: gr.HTML
     trust: gr.HTML
     save_clip: gr.Button
@@ -92,7 +100,7 @@ class Page:
     @property
     def outputs(self) -> list[Any]:
         """What `shown`, `busy` and `said` may change."""
-        reads_only = ("examples", "amount", "frames", "seed")
+        reads_only = ("examples",)
         return [getattr(self, f.name) for f in fields(self) if f.name not in reads_only]
 
     @property
@@ -125,13 +133,20 @@ class Page:
         return (
             out
             | self._selecting(desk)
-            | self._history(desk)
+            | self.camera(desk)
             | {
                 self.facts: pictures.facts(session),
                 self.first: pictures.player([("Initial clip", state.before)]),
-                self.result: pictures.player([("Original", state.before), ("Edited", state.after)]),
+                self.clips: versions.value(session, desk.pair),
+                self.result: pictures.player(versions.shown(session, desk.pair)),
                 self.trust: pictures.trust(desk),
                 self.regenerate: gr.update(interactive=True),
+                self.prompts: gr.update(visible=reads_prompts(session.tools.turn.generator)),
+                self.preview_large: gr.update(interactive=True),
+                self.go_on: gr.update(
+                    interactive=True,
+                    visible=any(t is not None and t.footage.stopped for t in (state.before, state.after)),
+                ),
                 self.save_clip: gr.update(interactive=state.before is not None),
                 **{b: gr.update(interactive=state.after is not None) for b in self.sharing},
                 self.save_session: gr.update(interactive=True),
@@ -141,7 +156,8 @@ class Page:
 
     def selected(self, desk: Desk, message: str | dict[str, Any] = "") -> Updates:
         """What changes on the page with the selection alone."""
-        return self._selecting(desk) | {self.message: message if isinstance(message, dict) else note(message)}
+        told = {self.message: message if isinstance(message, dict) else note(message)}
+        return self._selecting(desk) | self.history(desk) | told
 
     def _selecting(self, desk: Desk) -> Updates:
         picking = desk.session.picking
@@ -163,14 +179,39 @@ class Page:
             self.move: gr.update(interactive=some and desk.placing.changes),
         } | listing.shown(self, desk, some)
 
-    def _history(self, desk: Desk) -> Updates:
-        history = desk.session.history
-        back = f"Undo: {history.label}" if history.can_undo else "Undo"
-        on = f"Redo: {history.states[history.at + 1][0]}" if history.can_redo else "Redo"
+    def history(self, desk: Desk) -> Updates:
+        """What undo and redo say."""
+        session = desk.session
+        back, on = session.undo_label, session.redo_label
         return {
-            self.undo: gr.update(value=back, interactive=history.can_undo),
-            self.redo: gr.update(value=on, interactive=history.can_redo),
+            self.undo: gr.update(value=f"Undo: {back}" if back else "Undo", interactive=session.can_undo),
+            self.redo: gr.update(value=f"Redo: {on}" if on else "Redo", interactive=session.can_redo),
         }
+
+    def camera(self, desk: Desk) -> Updates:
+        """The camera controls, for a named move, a file or keys."""
+        keys, shot = desk.session.state.keys, desk.drafts.shot
+        named = shot.path.removesuffix("-and-back") if keys is None else None
+        update: Updates = {
+            self.path: gr.update(value=named if named in BASE_NAMES else None),
+            self.amount: gr.update(interactive=named in BASE_NAMES),
+            self.back: gr.update(interactive=named in BASE_NAMES),
+            self.timeline: timeline.value(desk.session, desk.drafts),
+        }
+        if keys is not None:
+            update[self.frames] = gr.update(value=keys.frames)
+        return update | self.history(desk) | self.says(desk)
+
+    def shot_said(self, shot: Shot) -> Updates:
+        """The camera controls as a shot that was filmed from them."""
+        return {self.frames: shot.frames, self.amount: gr.update(value=shot.amount), self.seed: shot.seed} | {
+            self.back: gr.update(value=shot.path.endswith("-and-back"))
+        }
+
+    def says(self, desk: Desk) -> Updates:
+        """The camera move in plain words."""
+        sentence = timeline.camera_sentence(desk.session, desk.drafts.shot)
+        return {self.path_says: f'<p class="how">{html.escape(sentence)}</p>'}
 
 
 def note(text: str, kind: str = "said") -> dict[str, Any]:
