@@ -44,11 +44,14 @@ class SlamTracker:
         placed = [T is not None for T in found]
         poses = _bridged(found, sent)
         away = [follower.shift(a, b, c.K) for a, b, c in zip(sent, poses, clip.cameras, strict=True)]
-        if np.quantile(away, 0.9) < SAME_PLACE and all(placed):
+        obeyed = np.quantile(away, 0.9) < SAME_PLACE and all(placed)
+        if obeyed:
             poses = sent  # exact where the generator is
         kept = keyframes_of(poses, placed, DEPTH, (KEY_DEGREES, KEY_STEP, KEY_FRAMES))
         loops = revisits(list(clip.images), poses, kept, clip.cameras[0].K, (KEY_DEGREES, KEY_STEP * DEPTH))
-        cameras = tuple(c.moved(se3.inverse(scaled(T, 1 / unit))) for c, T in zip(clip.cameras, poses, strict=True))
+        cameras = clip.cameras
+        if not obeyed:
+            cameras = tuple(c.moved(se3.inverse(scaled(T, 1 / unit))) for c, T in zip(clip.cameras, poses, strict=True))
         return Tracking(cameras, kept, loops, True, _note(poses, sent, placed, unit if memory.metric else None))
 
     def _follow(
