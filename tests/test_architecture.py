@@ -24,6 +24,7 @@ LAYERS = {
     "spatia_core.voxels": 3,
     "spatia_core.point_cloud": 3,
     "spatia_core.depth_edges": 3,
+    "spatia_core.lens": 3,
     "spatia_core.memory": 4,
     "spatia_core.movers": 4,
     "spatia_core.render": 4,

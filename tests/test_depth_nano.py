@@ -120,7 +120,7 @@ def test_equal_photos_give_equal_depth(nano):
     np.testing.assert_array_equal(first, second)
 
 
-def test_a_given_lens_is_kept_and_an_unknown_one_spans_sixty_degrees(nano):
+def test_a_given_lens_is_kept_and_an_unknown_one_spans_sixty_degrees_where_no_line_tells(nano):
     image = room()
     K = np.array([[300.0, 0, 250], [0, 310, 170], [0, 0, 1]])
     np.testing.assert_array_equal(nano.estimate(image, K).K, K)

@@ -16,14 +16,12 @@ from spatia_core.backends import hub
 from spatia_core.backends.model_files import read_json
 from spatia_core.backends.nano.sky import find_sky
 from spatia_core.backends.protocols import DepthPrediction, Progress, silent
-from spatia_core.camera import Camera
 from spatia_core.depth_edges import snap_to_edges
 from spatia_core.errors import BackendUnavailable, InvalidInput
 from spatia_core.frames import DepthMap
+from spatia_core.lens import likely_lens
 
 SOURCE = hub.Source("depth-anything/Depth-Anything-V2-Small-hf", 0.1, "The depth 'nano' works here without a download.")
-FIELD_OF_VIEW = np.radians(60.0)
-"""What the longer side of a photo of unknown lens is taken to span."""
 NEAR, FAR, SKY = 0.15, 20.0, 30.0
 """In median depths: nearest and farthest depth of things, and the shell on which the sky lies."""
 _MEAN, _STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
@@ -63,9 +61,8 @@ class DepthAnything:
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
             raise InvalidInput(f"A photo must be (h, w, 3) uint8 RGB, got {image.dtype} of shape {image.shape}.")
         self.prepare()
-        height, width = image.shape[:2]
         if K is None:
-            K = Camera.from_fov(width, height, FIELD_OF_VIEW).K
+            K = likely_lens(image)
         said = self._said(np.ascontiguousarray(image))
         if not np.isfinite(said).all():
             raise BackendUnavailable(

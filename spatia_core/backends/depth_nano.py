@@ -12,13 +12,11 @@ from spatia_core.backends.nano import layers
 from spatia_core.backends.nano.depth_network import DepthNetwork
 from spatia_core.backends.nano.sky import find_sky
 from spatia_core.backends.protocols import DepthPrediction
-from spatia_core.camera import Camera
 from spatia_core.depth_edges import snap_to_edges
 from spatia_core.errors import InvalidInput
 from spatia_core.frames import DepthMap
+from spatia_core.lens import likely_lens
 
-FIELD_OF_VIEW = np.radians(60.0)
-"""What the longer side of a photo of unknown lens is taken to span."""
 NEAR, FAR, SKY = 0.15, 20.0, 30.0
 """Scene units: nearest and farthest depth of things, and the shell on which the sky lies."""
 _AREA = 160 * 224
@@ -43,7 +41,7 @@ class NanoDepth:
         image = _checked(image)
         height, width = image.shape[:2]
         if K is None:
-            K = Camera.from_fov(width, height, FIELD_OF_VIEW).K
+            K = likely_lens(image)
         scale = min(1.0, _LARGEST / max(height, width))
         work_size = (max(1, round(width * scale)), max(1, round(height * scale)))
         work = image if scale == 1 else cv2.resize(image, work_size, interpolation=cv2.INTER_AREA)
