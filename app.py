@@ -18,7 +18,7 @@ if os.environ.get("SPACES_ZERO_GPU"):
 import gradio as gr
 
 from editing import choosing
-from editing.panels import operations, parts, pictures, viewport
+from editing.panels import filming, operations, parts, pictures, viewport
 from editing.panels.api import add_endpoints
 from editing.panels.desk import Studio
 from editing.panels.downloads import DOWNLOADS
@@ -193,8 +193,7 @@ def wire(page: Page, h: operations.OperationsHandlers, opening: Sequence[Any]) -
         field.input(h.numbers, move, **newest)
     page.delete.click(h.delete, page.desk, **work)
     page.move.click(h.move, page.desk, **work)
-    page.path.input(h.named, [page.desk, page.path, page.back], **newest)
-    page.back.input(h.describe, [page.desk, page.path, page.back], **newest)
+    filming.wire(page, h, {"quick": quick, "newest": newest, "work": work})
     page.trajectory.upload(h.trajectory, [page.desk, page.trajectory, *page.shot], **quick)
     page.regenerate.click(h.regenerate, [page.desk, *page.shot], **work)
     page.cancel.click(h.cancel, page.desk, None, concurrency_limit=8, api_visibility="private")
@@ -249,7 +248,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             allowed_paths=[folder],
             max_file_size=MAX_UPLOAD,
             theme=studio_theme(),
-            css_paths=[parts.WEB / f"{sheet}.css" for sheet in ("app", "player", "viewport")],
+            css_paths=[parts.WEB / f"{sheet}.css" for sheet in ("app", "player", "viewport", "timeline")],
             footer_links=["api", "gradio"],
             ssr_mode=False,
         )

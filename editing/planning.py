@@ -8,7 +8,6 @@ from typing import Any
 from editing.changing import Changing
 from editing.filming import Shot, rounds_of
 from editing.path_check import PathReport, inspected
-from editing.state import State
 from editing.takes import carried_over, films
 from editing.timeline import MAX_FRAMES, Timeline, TimelineKey, as_seen, keys_of
 from spatia_core.backends import registry
@@ -83,7 +82,7 @@ class Planning(Changing):
         if keys is not None:
             self._fitting(keys)
         if keys is not self.state.keys:
-            self._go_on(label, replace(self.state, keys=keys))
+            self._advance(label, replace(self.state, keys=keys))
 
     def change_keys(self, shot: Shot, change: Callable[[Timeline], Timeline], label: str) -> None:
         """The keys changed; a shot without keys becomes keys first. Raises InvalidInput and changes nothing."""
@@ -103,8 +102,12 @@ class Planning(Changing):
         else:
             self.change_keys(shot, change, "Add a camera key")
 
-    def _go_on(self, label: str, state: State) -> None:
-        self._advance(label, state)
+    def aim_key(self, index: int, view: Camera) -> None:
+        """A key sees what a view of the 3D memory sees."""
+        keys, seen = self.state.keys, as_seen(view, self.state.camera)
+        if keys is None:
+            raise InvalidInput("There are no camera keys yet. Add one first.")
+        self.set_keys(keys.aimed(index, seen), "Aim a camera key")
 
     # --- in advance --------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,9 @@ FULL_FRAME = 36.0
 LENSES = (8.0, 400.0)
 """Shortest and longest focal length, millimetres."""
 
+NAME = "camera keys"
+"""What a path through keys is called."""
+
 CLOSE = 4e-3
 """How far keys may stray from the path they are made of: share of the scene's depth, radians, logarithm of the lens."""
 
@@ -89,7 +92,7 @@ class Timeline:
         last = self.length - 1
         if self.loop or keys[-1].time < last:
             keys.append(Key(last, self.keys[0].camera if self.loop else keys[-1].camera))
-        return keyed(keys, frames or self.frames, closed=self.loop and len(self.keys) > 1)
+        return keyed(keys, frames or self.frames, closed=self.loop and len(self.keys) > 1, name=NAME)
 
     def camera_at(self, frame: float) -> Camera:
         """The camera at a frame of speed 1."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from editing.filming import Shot
 from editing.opening import Opening, parse_size
 from editing.panels.desk import Desk, Studio
 from editing.panels.downloads import saved
-from editing.panels.page import Page, Updates, note, path_sentence
+from editing.panels.page import Page, Updates, note
 from editing.session import Session
 from spatia_core.backends.protocols import Progress
 from spatia_core.camera_path import BASE_NAMES
@@ -36,9 +37,11 @@ def shot_of(desk: Desk | None, path: Any, back: Any, amount: Any, frames: Any, s
     except (TypeError, ValueError):
         raise InvalidInput("Amount, frames and seed must be numbers; one of them is empty.") from None
     name = f"{path}-and-back" if back else str(path)
-    if desk is not None and desk.trajectory is not None:
-        name = desk.trajectory
-    return Shot(name, numbers[1], numbers[0], numbers[2])
+    if desk is None:
+        return Shot(name, numbers[1], numbers[0], numbers[2])
+    keys = desk.session.state.keys if desk.ready else None
+    shot = Shot(desk.trajectory or name, numbers[1], numbers[0], numbers[2], prompts=desk.prompts)
+    return shot if keys is None else replace(shot, keys=keys, frames=keys.frames)
 
 
 class Handlers:
@@ -117,12 +120,13 @@ class Handlers:
             if file is None:
                 raise InvalidInput("Choose a photo first.")
             opening = Opening(file, depth, lens, parse_size(size) if size and size.strip() else None)
-            desk.open(opening, shot_of(None, path, back, amount, frames, seed), told, shipped)
+            shot = shot_of(None, path, back, amount, frames, seed)
+            desk.open(opening, shot, told, shipped)
             return "The memory is built. Now click on the thing you want to change."
 
         yield from self._long(desk, "Opening", work, progress)
         # the drop zone is free for the next photo
-        yield {self.page.upload: None, self.page.path: path or BASE_NAMES[0]} | self.describe(desk, path, bool(back))
+        yield {self.page.upload: None} | (self.page.shot_said(desk.drafts.shot) if desk.ready else {})
 
     def example(
         self,
@@ -203,23 +207,17 @@ class Handlers:
         """One step forward."""
         return self._step(desk, lambda s: s.redo(), "Done again: {}.")
 
-    def _step(self, desk: Desk | None, change: Callable[[Session], None], said: str) -> Updates:
+    def _step(self, desk: Desk | None, change: Callable[[Session], str], said: str) -> Updates:
         def work(session: Session) -> str:
             assert desk is not None
-            before = session.history
-            change(session)
+            label = change(session)
             desk.forget_move()
-            return said.format(max(before, session.history, key=lambda h: h.at).label)
+            desk.pair = (None, None)
+            return said.format(label)
 
         return self._quick(desk, work, whole=True)
 
     # --- 4 film --------------------------------------------------------------------------------------------------
-
-    def describe(self, desk: Desk | None, path: str | None, back: bool) -> Updates:
-        """The camera move in plain words."""
-        file = desk.trajectory if desk is not None else None
-        name = f"{path or BASE_NAMES[0]}-and-back" if back else path or BASE_NAMES[0]
-        return {self.page.path_says: path_sentence(name, file and Path(file).name)}
 
     def trajectory(self, desk: Desk | None, file: str | None, *shot: Any) -> Updates:
         """A trajectory file takes the place of the named move, if it can be read."""
@@ -228,22 +226,16 @@ class Handlers:
             assert desk is not None
             earlier, desk.trajectory = desk.trajectory, file
             try:
-                path = session.path(shot_of(desk, *shot))
+                new = replace(shot_of(desk, *shot), keys=None)
+                path = session.path(new)
             except Exception:
                 desk.trajectory = earlier
                 raise
+            desk.drafts.say(new)
+            session.set_keys(None, "Use a camera file")
             return f"The camera follows {path.name}. Press Regenerate. Choose a move above to drop the file."
 
-        out = self._quick(desk, work)
-        if desk is None or desk.trajectory is None:
-            return out
-        return out | self.describe(desk, "", False) | {self.page.path: None}
-
-    def named(self, desk: Desk | None, path: str | None, back: bool) -> Updates:
-        """A named move takes the place of a trajectory file."""
-        if desk is not None:
-            desk.trajectory = None
-        return self.describe(desk, path, back)
+        return self._quick(desk, work, whole=True)
 
     def regenerate(
         self,
@@ -259,8 +251,11 @@ class Handlers:
         desk = desk or Desk(self.studio)
 
         def work(told: Progress) -> str:
-            desk.generate(shot_of(desk, path, back, amount, frames, seed), told)
+            shot = shot_of(desk, path, back, amount, frames, seed)
+            desk.drafts.say(shot)
+            desk.generate(shot, told)
             desk.forget_move()
+            desk.pair = (None, None)
             return "Done. Both clips have the same camera and seed." if desk.session.state.after else "Done."
 
         yield from self._long(desk, "Filming", work, progress)

@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from editing.filming import Shot
-from editing.panels import parts
+from editing.panels import parts, timeline, versions
 from editing.panels.downloads import DOWNLOADS, OTHER_FORMS
 from editing.panels.page import path_sentence
 from editing.timeline import MAX_FRAMES
@@ -34,18 +34,33 @@ def film_step() -> dict[str, Any]:
         frames = gr.Slider(2, MAX_FRAMES, value=shot.frames, step=1, label="Frames", min_width=160, elem_id="frames")
         seed = gr.Number(shot.seed, label="Seed", precision=0, min_width=80, elem_id="seed")
     says = gr.HTML(path_sentence(shot.path), elem_id="path-says")
+    way = timeline.timeline(elem_id="timeline")
+    prompts = gr.Textbox(
+        label="Prompts, one line a round",
+        info="The last line holds for all further rounds.",
+        lines=2,
+        max_lines=8,
+        visible=False,
+        elem_id="prompts",
+    )
     with gr.Row(elem_classes="buttons"):
         regenerate = gr.Button("Regenerate", variant="primary", interactive=False, elem_id="regenerate")
+        go_on = gr.Button("Continue the clip", variant="primary", visible=False, elem_id="go-on")
+        large = gr.Button("Preview at full size", interactive=False, elem_id="preview-large")
         trajectory = gr.UploadButton(
             "Use a trajectory file", file_types=[".txt", ".json"], variant="secondary", elem_id="trajectory"
         )
-    keys = ("path", "back", "amount", "frames", "seed", "path_says", "regenerate", "trajectory")
-    return dict(zip(keys, (path, back, amount, frames, seed, says, regenerate, trajectory), strict=True))
+    made = {"path": path, "back": back, "amount": amount, "frames": frames, "seed": seed, "path_says": says}
+    buttons = {"regenerate": regenerate, "go_on": go_on, "preview_large": large, "trajectory": trajectory}
+    return made | buttons | {"timeline": way, "prompts": prompts}
 
 
 def compare_step() -> dict[str, Any]:
     """Step 5."""
-    head(5, "Compare and take home", "Both clips play in step, with the same camera and seed.")
+    head(
+        5, "Compare and take home", "Both clips play in step. Every clip is kept: compare any two, go on from any one."
+    )
+    clips = versions.strip(elem_id="clips")
     result = parts.player("Your clip appears here, and the edited one beside it.", elem_id="result")
     trust = gr.HTML("", elem_id="trust")
     with gr.Row(elem_classes="buttons"):
@@ -54,7 +69,7 @@ def compare_step() -> dict[str, Any]:
         gr.HTML('<p class="how">Blender and browsers open .glb, splat viewers .ply and .splat, trainers the .zip.</p>')
         with gr.Row(elem_classes="buttons"):
             made |= {f"save_{n}": _save(n) for n in OTHER_FORMS}
-    return made | {"result": result, "trust": trust}
+    return made | {"clips": clips, "result": result, "trust": trust}
 
 
 def _save(name: str) -> gr.Button:
