@@ -344,6 +344,24 @@ def test_letting_the_arrows_go_shows_the_move_and_keeps_the_numbers_in_step(desk
     assert out["stage"]["preview"].startswith("data:image/jpeg")
     assert out["move"]["interactive"]
     assert len(desk.session.state.log) == 0
+    turned = handlers.place(desk, sent({"offset": [0.1, 0.0, 0.0], "turn": [0, 0.5, 0], "size": 1.5}))
+    assert (turned["turn_y"]["value"], turned["times"]["value"]) == (pytest.approx(28.6, abs=0.1), 1.5)
+    assert np.cbrt(np.linalg.det(np.reshape(turned["viewport"]["moved"][:9], (3, 3)))) == pytest.approx(1.5)
+    still = {"offset": [0, 0, 0]}
+    for wrong in (
+        still | {"turn": [0, float("nan"), 0]},
+        still | {"turn": [0, 99, 0]},
+        still | {"turn": "left"},
+        still | {"size": float("nan")},
+        still | {"size": 0},
+        still | {"size": 1e9},
+        still | {"size": True},
+    ):
+        assert "cannot be used" in said(handlers.place(desk, sent(wrong)))
+        assert desk.size == 1.5, "what was shown stays"
+    for wrong in (None, {"do": "explode"}, {"do": ["hide"]}):
+        assert "." in said(handlers.object(desk, sent(wrong)))
+        assert not len(desk.session.state.objects)
     for wrong in (None, {"offset": [1, 2]}, {"offset": [float("nan"), 0, 0]}, {"offset": ["a", 0, 0]}):
         assert "cannot be used" in said(handlers.place(desk, sent(wrong)))
     assert "not possible" in said(handlers.place(desk, sent({"offset": [900, 0, 0]})))

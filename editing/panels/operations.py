@@ -65,15 +65,15 @@ def turn_step() -> dict[str, Any]:
                     0, label=label, step=5, minimum=-360, maximum=360, interactive=False, min_width=72, elem_id=name
                 )
                 for name, label in (
-                    ("tip", "tip"),
-                    ("turn", "turn"),
-                    ("roll", "roll"),
+                    ("tip", "tip °"),
+                    ("turn", "turn °"),
+                    ("roll", "roll °"),
                 )
             ]
         size = gr.Number(
             1, label="times as large", step=0.1, minimum=0.05, maximum=20, interactive=False, elem_id="times"
         )
-        gr.HTML('<p class="how">In degrees. Turn goes clockwise, seen from above. Press Move it here to keep it.</p>')
+        gr.HTML('<p class="how">Turn goes clockwise, seen from above. Press Move it here to keep it.</p>')
         copy = gr.Button("Copy it here", size="sm", interactive=False, elem_id="duplicate")
     with gr.Accordion("What comes where it stood", open=False, elem_id="filling"):
         fill = gr.Radio(
