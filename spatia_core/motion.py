@@ -49,6 +49,9 @@ MISFIT = 5.0
 SMALLEST = 4e-4
 """Share of the picture below which a moving region is taken for noise."""
 
+WITNESSES = 10
+"""Frames all over a film that are asked whether they see through a surface: slow things take long to leave a place."""
+
 THROUGH = 0.08
 """Share of the depth by which a frame must see through a surface to prove that it has moved."""
 
@@ -201,9 +204,6 @@ def _seen_through(depth: Depth, other: Depth, a: Camera, b: Camera) -> Mask:
         return (p[..., 2] > 0) & (p[..., 2] < np.nan_to_num(beyond))
 
 
-# --- a whole film
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class Film:
     """Pictures whose cameras are known."""
@@ -230,6 +230,11 @@ class Film:
         """Frames to compare frame i with: an eighth and a quarter of a second before and after it."""
         gap = max(1, min(round(self.fps / 8), (len(self) - 1) // 2))
         return [k for k in (i - 2 * gap, i - gap, i + gap, i + 2 * gap) if 0 <= k < len(self)]
+
+    def witnesses(self, i: int) -> list[int]:
+        """Frames whose measured depth may see through frame i's surfaces: its partners, and some all over the film."""
+        spread = np.round(np.linspace(0, len(self) - 1, min(WITNESSES, len(self)))).astype(int).tolist()
+        return sorted({*self.partners(i), *spread} - {i})
 
 
 def moving_masks(
@@ -269,7 +274,8 @@ def _evidence(film: Film, i: int, memory: SpatialMemory | None) -> _Evidence:
         else:
             slack = 1.0 if film.measured else SLACK
             pairs.append(_flow_evidence(depth, (image, film.images[k]), flow, good, (camera, film.cameras[k]), slack))
-        if film.depths is not None and film.measured:
+    if film.depths is not None and film.measured:
+        for k in film.witnesses(i):
             gone += _seen_through(film.depths[i], film.depths[k], camera, film.cameras[k])
     proof = np.where(gone > 0, CERTAIN * np.minimum(gone / 2, 1), np.nan)
     flow, sure = (
@@ -294,7 +300,7 @@ def _decided(evidence: _Evidence) -> Mask:
     shape = evidence.flow.shape
     likely, sure = (cv2.medianBlur(np.nan_to_num(e).astype(np.float32), 5) for e in (evidence.flow, evidence.sure))
     strong, weak = sure >= STRONG, ((likely >= STRONG) | (sure >= WEAK)).astype(np.uint8)
-    size = max(3, round(0.006 * shape[1]) | 1)
+    size = max(3, round(0.02 * shape[1]) | 1)
     r = round(GROWN * shape[1])
     weak &= np.asarray(cv2.dilate(strong.astype(np.uint8), np.ones((2 * r + 1, 2 * r + 1), np.uint8)), np.uint8)
     weak = cv2.morphologyEx(weak, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8))
