@@ -31,6 +31,8 @@ WATCHED = 420
 """Width of the pictures in which motion is looked for."""
 WATCHING = 32
 """Most frames in which motion is looked for."""
+STEADY = 0.5
+"""Median error of followed points, pixels at a width of 540, above which motion cannot be told from wrong cameras."""
 BEND = 0.05
 """Radius, in widths of the picture, within which a followed point corrects the estimated depth around it."""
 SPOILT = 0.6
@@ -77,11 +79,15 @@ def remember_video(
     cameras = _cameras(followed, images.shape[2], images.shape[1])
     predictions = {i: estimates.corrected(i, followed) for i in kept}
     progress(0.6, "Looking for what moves")
-    masks = _moving(images, times, cameras, predictions)
+    steady = followed.error <= STEADY * images.shape[2] / 540
+    nothing = np.zeros(images.shape[1:3], bool)
+    masks = _moving(images, times, cameras, predictions) if steady else dict.fromkeys(predictions, nothing)
     progress(0.8, "Remembering what was seen")
     memory, fusion = _fused(images, cameras, predictions, masks)
     memory = complete_around(memory, cameras[0], lambda s: progress(0.9 + 0.1 * s, "Completing what was not seen"))
     notes = _notes(followed, times, K is None, masks)
+    if not steady:
+        notes += ("The camera moved too fast to tell what moves by itself: nothing was kept out of the memory.",)
     return Recorded(memory, predictions[0], followed, fusion, notes)
 
 
