@@ -1,4 +1,4 @@
-// The player: one or two clips of the same camera, in step, behind one play button and one scrubber.
+// The player: one or two clips of the same length, in step, behind one play button and one scrubber.
 //
 // Two clips are shown side by side, wiped, blinking, or as their difference.
 // In: props.value = { clips: [{label, url}], fps, frames }   (see editing/panels/pictures.py, editing/sharing/page.py)
@@ -80,7 +80,7 @@ function mountPlayer(element, props, watch, keys = element) {
 
   async function update() {
     const v = props.value;
-    const key = v && v.clips ? v.clips.map((c) => c.url).join("|") : "";
+    const key = v && v.clips ? v.clips.map((c) => `${c.label} ${c.url}`).join("|") : "";
     element.classList.toggle("empty", !key);
     if (key === shown) return;
     shown = key;
@@ -148,7 +148,7 @@ function mountPlayer(element, props, watch, keys = element) {
     e.preventDefault();
   });
 
-  // The wipe: the edited clip lies on the original and is cut at the line; the slider carries the keyboard.
+  // The wipe: the second clip lies on the first and is cut at the line; the slider carries the keyboard.
   const cut = (share) => screen.style.setProperty("--cut", `${share}%`);
   wipe.oninput = () => cut(wipe.value);
   screen.addEventListener("pointerdown", (e) => element.dataset.view === "wipe" && (screen.setPointerCapture(e.pointerId), slide(e)));

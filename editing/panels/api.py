@@ -9,7 +9,9 @@ from typing import Any
 import gradio as gr
 
 from editing import views
+from editing.filming import Shot
 from editing.opening import Opening
+from editing.panels.api_filming import KEYS, add_filming, chosen_shot
 from editing.panels.api_operations import add_operations
 from editing.panels.desk import Desk, Studio
 from editing.panels.downloads import DOWNLOADS, saved
@@ -53,11 +55,11 @@ def _of(desk: Desk | None) -> Desk:
     return desk
 
 
-def _shot(path: str, amount: float, frames: float, seed: float, desk: Desk | None = None) -> Any:
-    if path not in PATH_NAMES:
+def _shot(path: str, amount: float, frames: float, seed: float) -> Shot:
+    if path not in (*PATH_NAMES, KEYS):
         raise InvalidInput(f"There is no camera move called {path!r}. The moves are {', '.join(PATH_NAMES)}.")
-    back = path.endswith("-and-back")
-    return shot_of(desk, path.removesuffix("-and-back"), back, amount, frames, seed)
+    back, named = path.endswith("-and-back"), None if path == KEYS else path.removesuffix("-and-back")
+    return shot_of(None, named, back, amount, frames, seed)
 
 
 def _clips(session: Session) -> tuple[str | None, str | None]:
@@ -89,7 +91,7 @@ def add_endpoints(studio: Studio, desk: gr.State) -> None:
     @_clear_errors
     def regenerate(held: Desk | None, path: str, amount: float, frames: float, seed: float) -> Any:
         held = _of(held)
-        held.generate(_shot(path, amount, frames, seed, held), silent)
+        held.generate(chosen_shot(held.session, _shot(path, amount, frames, seed), path), silent)
         return summary(held.session), *_clips(held.session)
 
     @_clear_errors
@@ -120,6 +122,7 @@ def add_endpoints(studio: Studio, desk: gr.State) -> None:
 
     with gr.Group(visible=False):
         add_operations(named, _changed, _clear_errors, _of, desk)
+        add_filming(named, _clear_errors, _of, _shot, desk)
     named("open_photo", open_photo, [desk, photo, *shot], [desk, out, first], slow=True)
     named("click", _changed(lambda s, x, y, positive: s.click(x, y, bool(positive))), [desk, x, y, yes], [out])
     named("box", _changed(lambda s, x0, y0, x1, y1: s.box(x0, y0, x1, y1)), [desk, x, y, x1, y1], [out])

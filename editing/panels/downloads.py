@@ -1,5 +1,7 @@
 """What can be taken home: every file is written when it is asked for, into the session's own folder."""
 
+import tempfile
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from spatia_core.backends.protocols import Progress, silent
 from spatia_core.errors import InvalidInput
 from spatia_core.frames import Frame
 from spatia_core.io.exports import EXPORTS
+from spatia_core.io.trajectories import WRITERS
 
 OTHER_FORMS = {
     "glb": "Points (.glb)",
@@ -27,6 +30,7 @@ DOWNLOADS = {
     "page": "Share page (.html)",
     "memory": "Memory (.ply)",
     "session": "Session (.spatia)",
+    "camera": "Camera path (.zip)",
 } | OTHER_FORMS
 """What can be taken home, and what its button says."""
 
@@ -50,7 +54,25 @@ def saved(session: Session, what: str, progress: Progress = silent) -> Path:
         file = session.folder / f"{stem}-memory{ending}"
         write(file, session.state.memory, _frames(session) if what == "dataset" else ())
         return file
+    if what == "camera":
+        return _camera_files(session, session.folder / f"{stem}-camera.zip")
     return save_project(session, session.folder / f"{stem}.spatia")
+
+
+def _camera_files(session: Session, file: Path) -> Path:
+    """The way of the keys, or of the newest clip, in every form that trajectories are written in."""
+    keys = session.state.keys
+    path = views.newest(session).path if keys is None else keys.path()
+    with tempfile.TemporaryDirectory(dir=session.folder) as place, zipfile.ZipFile(file, "w") as z:
+        for name, write in WRITERS.items():
+            try:
+                write(Path(place) / name, path)
+            except InvalidInput as e:  # not every form can hold every path
+                with (Path(place) / "not-written.txt").open("a", encoding="utf-8") as told:
+                    told.write(f"{e}\n")
+        for made in sorted(Path(place).iterdir()):
+            z.write(made, made.name)
+    return file
 
 
 def _frames(session: Session) -> tuple[Frame, ...]:

@@ -86,6 +86,7 @@ class Page:
     save_pack: gr.Button
     save_page: gr.Button
     save_session: gr.Button
+    save_camera: gr.Button
     save_memory: gr.Button
     save_glb: gr.Button
     save_gaussians: gr.Button
@@ -150,6 +151,7 @@ class Page:
                 self.save_clip: gr.update(interactive=state.before is not None),
                 **{b: gr.update(interactive=state.after is not None) for b in self.sharing},
                 self.save_session: gr.update(interactive=True),
+                self.save_camera: gr.update(interactive=state.before is not None or state.keys is not None),
                 **{getattr(self, f"save_{form}"): gr.update(interactive=True) for form in ("memory", *OTHER_FORMS)},
             }
         )

@@ -135,6 +135,14 @@ def value(session: Session, drafts: Drafts) -> dict[str, Any]:
     }
 
 
+def described_keys(keys: Timeline | None) -> dict[str, Any] | None:
+    """The keys as plain values, without their cameras."""
+    if keys is None:
+        return None
+    told = [_key(keys, k) for k in range(len(keys.keys))]
+    return {"keys": told, "frames": keys.frames, "length": keys.length, "loop": keys.loop, "speed": keys.speed}
+
+
 def _key(keys: Timeline, k: int) -> dict[str, Any]:
     key = keys.keys[k]
     at = keys.shown_at(key)

@@ -35,6 +35,7 @@ class SpatiaGenerator:
     """VideoGenerator: projection and holes steer it, references and history remind it, the prompt moves it."""
 
     name: ClassVar[str] = "spatia"
+    reads_prompts: ClassVar[bool] = True
 
     weights: str | None = None
     """A folder with a saved SpatiaPipeline or with Spatia's official files, or a hub id; None = the published ones."""

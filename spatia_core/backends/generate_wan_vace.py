@@ -38,6 +38,7 @@ class WanVaceGenerator:
     """VideoGenerator: projections as control video, holes as mask, references beside it, history as known frames."""
 
     name: ClassVar[str] = "wan-vace"
+    reads_prompts: ClassVar[bool] = True
 
     weights: str | None = None
     """A local folder of a WanVACEPipeline, or a hub id; None = the published weights of `model`."""

@@ -195,8 +195,8 @@ class VideoGenerator(Protocol):
     """Conditioning to clip.
 
     A generator with an attribute `rounds` (a Rounds) is asked for at most that many frames at once; without one it
-    takes paths of any length. `conditioning.history` lies before `conditioning.cameras`, is never filmed again, and is
-    empty when nothing was filmed before.
+    takes paths of any length. One that follows prompts has a true attribute `reads_prompts`. `conditioning.history`
+    lies before `conditioning.cameras`, is never filmed again, and is empty when nothing was filmed before.
     """
 
     name: str
