@@ -221,6 +221,7 @@ function mountTimeline(element, props, trigger, watch) {
   function paint(frame) {
     if (!sheet || !sheet.complete || !sheet.naturalWidth || !v.sheet) return;
     const { columns, count, width, height } = v.sheet;
+    canvas.dataset.frame = frame;
     const k = Math.round((frame / Math.max(v.frames - 1, 1)) * (count - 1));
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     canvas.getContext("2d").drawImage(sheet, (k % columns) * width, Math.floor(k / columns) * height, width, height, 0, 0, width, height);

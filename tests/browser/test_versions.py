@@ -1,0 +1,113 @@
+"""Every clip in a strip: going on from one, comparing any two, with a real mouse and real keys."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.studio import Studio
+
+pytestmark = pytest.mark.browser
+
+
+def cards(studio: Studio) -> list[str]:
+    return [h.inner_text() for h in studio.page.locator("#clips h3").all()]
+
+
+def press(studio: Studio, clip: int, button: str) -> None:
+    studio.page.click(f"#clips [data-number='{clip}'] [data-do={button}]")
+
+
+def has_clips(studio: Studio, count: int) -> None:
+    studio.until("n => document.querySelectorAll('#clips .clip-card').length === n", count)
+
+
+@pytest.fixture
+def branched(studio: Studio, photo: Path) -> Studio:
+    """Clips: 1 original, 2 without the bird."""
+    studio.open(photo, frames=5)
+    studio.select_bird()
+    studio.press("delete", "gone")
+    studio.press("regenerate", "Done")
+    has_clips(studio, 2)
+    return studio
+
+
+def test_fork_and_compare_any_two_clips(branched: Studio):
+    studio = branched
+    assert cards(studio) == ["1. Original", "2. Delete"]
+    edited = studio.value()["image"]
+    press(studio, 1, "fork")
+    studio.expect("You are back at clip 1")
+    assert studio.value()["image"] != edited
+    studio.page.click("#path input")
+    studio.page.get_by_role("option", name="Pan left").click()
+    studio.until("document.querySelector('#path-says').innerText.includes('look left')")
+    studio.press("regenerate", "Done")
+    has_clips(studio, 3)
+    assert cards(studio) == ["1. Original", "2. Delete", "3. Original"]
+    assert "from clip 1" in studio.page.inner_text("#clips [data-number='3']")
+    press(studio, 2, "a")
+    studio.expect("Choose the other one")
+    press(studio, 3, "b")
+    studio.expect("Clip 2 is A and clip 3 is B")
+    studio.shows_clips("Clip 2: Delete", "Clip 3: Original")
+    for view in ("wipe", "blink", "difference", "side"):
+        studio.page.click(f"#result button[data-view={view}]")
+        assert studio.page.get_attribute(f"#result button[data-view={view}]", "aria-pressed") == "true"
+    studio.page.click("#result button[data-view=difference]")
+    assert studio.page.locator("#result video").count() == 2
+    press(studio, 2, "fork")
+    studio.expect("You are back at clip 2")
+    studio.shows_clips("Original", "Edited")
+    assert studio.value()["image"] == edited
+    studio.press("undo", "Undone: Go on from clip 2")
+    assert len(cards(studio)) == 3
+
+
+def test_clips_of_different_lengths_are_refused_in_words(branched: Studio):
+    studio = branched
+    studio.frames(4)
+    studio.press("regenerate", "Done")
+    has_clips(studio, 4)
+    press(studio, 1, "a")
+    studio.expect("Choose the other one")
+    press(studio, 4, "b")
+    studio.expect("same length")
+    studio.shows_clips("Original", "Edited")
+
+
+def test_the_keyboard_alone_goes_on_from_a_clip(branched: Studio):
+    page = branched.page
+    page.focus("#clips [data-number='1'] [data-do=a]")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.dataset.do") == "fork"
+    page.keyboard.press("Enter")
+    branched.expect("You are back at clip 1")
+
+
+def test_a_saved_session_brings_the_strip_back_and_films_a_clip_of_it_again(branched: Studio, tmp_path: Path):
+    studio = branched
+    file = tmp_path / "bird.spatia"
+    studio.download("save-session").save_as(file)
+    studio.upload(file)
+    studio.expect("The memory is built")
+    has_clips(studio, 2)
+    assert cards(studio) == ["1. Original", "2. Delete"]
+    press(studio, 1, "fork")
+    studio.expect("You are back at clip 1")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_a_phone_holds_the_strip(browser: Browser, address: str, photo: Path, theme: str):
+    studio = Studio(browser, address, width=390, theme=theme)
+    studio.open(photo, frames=2)
+    has_clips(studio, 1)
+    assert studio.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    inside = studio.page.evaluate(
+        """() => [...document.querySelectorAll('.clip-card button')].every(b => b.scrollWidth <= b.clientWidth + 1)"""
+    )
+    assert inside, "no label is cut off"
+    studio.close()
+    assert not studio.broken
