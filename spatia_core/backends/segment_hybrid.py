@@ -1,4 +1,4 @@
-"""Clicks to masks without a download: a cut by colour, then our own network started from that or from the last mask."""
+"""Clicks to masks without a download: a cut by colour, then our own networks started from that or the last mask."""
 
 import threading
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _COLOUR_SIDE = 256
 """Longer side for the cut by colour."""
 _BAND_SIDE = 400
 """Longer side for the cut in a band."""
-_BOX_SIDE = 640
+_BOX_SIDE = 512
 """Longer side for the cut in a box."""
 _BELIEF = 0.9
 """Probability that the pixels of an earlier mask are taken to have."""
@@ -54,7 +54,7 @@ class HybridSegmenter:
     name = "hybrid"
 
     def __init__(self) -> None:
-        self._network: ClickNetwork | None = None
+        self._networks: passes.Networks | None = None
         self._lock = threading.Lock()
 
     def embed(self, image: Image) -> ClickEmbedding:
@@ -138,13 +138,17 @@ class HybridSegmenter:
         there = pointed.scaled(sw / w, sh / h)
         return _resized(colour_cut.band_cut(image, small, there.positive, there.negative), w, h)
 
-    def _loaded(self) -> ClickNetwork:
+    def _loaded(self) -> passes.Networks:
         with self._lock:
-            if self._network is None:
-                network = ClickNetwork()
-                layers.load_weights(network, layers.WEIGHTS / "click_hybrid.safetensors")
-                self._network = network
-            return self._network
+            if self._networks is None:
+                self._networks = _network("click_hybrid"), _network("click_hybrid_mirrored")
+            return self._networks
+
+
+def _network(name: str) -> ClickNetwork:
+    network = ClickNetwork()
+    layers.load_weights(network, layers.WEIGHTS / f"{name}.safetensors")
+    return network
 
 
 def _believed(mask: Mask) -> Map:

@@ -51,7 +51,7 @@ def in_the_box(image: Image, box: Box) -> Mask:
     """GrabCut as its authors meant it: everything outside the box (in shares of the picture) is surely background."""
     h, w = image.shape[:2]
     inside = box_mask((h, w), (box[0] * w, box[1] * h, box[2] * w - 1, box[3] * h - 1))
-    return _grab_cut(image, np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8), rounds=4)
+    return _grab_cut(image, np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8), rounds=3)
 
 
 def _distances(picture: CuePicture, positive: Clicks, negative: Clicks, box: Box | None) -> tuple[Map, Map]:

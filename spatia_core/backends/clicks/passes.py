@@ -18,6 +18,8 @@ _SIDE = 192
 Window = tuple[int, int, int, int]
 """x0, y0, x1, y1 in the picture."""
 Views = Callable[[Window], CuePicture]
+Networks = tuple[ClickNetwork, ClickNetwork]
+"""Two networks of different training: one looks at the picture, the other at its mirror image."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -60,22 +62,22 @@ def view(image: Image, window: Window) -> CuePicture:
     return CuePicture(cv2.resize(np.ascontiguousarray(image[y0:y1, x0:x1]), (width, height), interpolation=method))
 
 
-def probabilities(network: ClickNetwork, views: Views, whole: Window, pointed: Pointed, previous: Map | None) -> Map:
+def probabilities(networks: Networks, views: Views, whole: Window, pointed: Pointed, previous: Map | None) -> Map:
     """How likely each pixel belongs to the thing; `whole` is the window of the full picture."""
-    found = _one_pass(network, views(whole), whole, pointed, previous)
+    found = _one_pass(networks, views(whole), whole, pointed, previous)
     window = _around(found > 0.5, pointed)
     if window is None:
         return found
     x0, y0, x1, y1 = window
     out = np.zeros_like(found)
-    out[y0:y1, x0:x1] = _one_pass(network, views(window), window, pointed, found)
+    out[y0:y1, x0:x1] = _one_pass(networks, views(window), window, pointed, found)
     return out
 
 
 def _one_pass(
-    network: ClickNetwork, picture: CuePicture, window: Window, pointed: Pointed, previous: Map | None
+    networks: Networks, picture: CuePicture, window: Window, pointed: Pointed, previous: Map | None
 ) -> Float32[np.ndarray, "window_h window_w"]:
-    """Probabilities in the window, at its own size, averaged with those of the mirrored window."""
+    """Probabilities in the window, at its own size: one network's, averaged with the other's of the mirrored window."""
     x0, y0, x1, y1 = window
     height, width = picture.shape
     here = pointed.within(window, width / (x1 - x0), height / (y1 - y0))
@@ -84,9 +86,12 @@ def _one_pass(
         before = cv2.resize(before[y0:y1, x0:x1], (width, height), interpolation=cv2.INTER_AREA)
     cues = torch.from_numpy(picture.maps(here.positive, here.negative, here.box, before))[None]
     rgb = torch.from_numpy(picture.rgb).permute(2, 0, 1)[None].float() / 255
-    both = [torch.cat([x, x.flip(3)]).contiguous(memory_format=torch.channels_last) for x in (rgb, cues)]
+    sides = ((rgb, cues), (rgb.flip(3), cues.flip(3)))
     with torch.inference_mode():
-        straight, mirrored = network(*both)
+        straight, mirrored = (
+            network(*(x.contiguous(memory_format=torch.channels_last) for x in side))[0]
+            for network, side in zip(networks, sides, strict=True)
+        )
     logits = ((straight + mirrored.flip(1)) / 2).numpy()
     logits = cv2.resize(logits, (x1 - x0, y1 - y0), interpolation=cv2.INTER_LINEAR)
     return 1 / (1 + np.exp(-logits))
