@@ -1,4 +1,4 @@
-"""Depth by our own network: the layout of a scene from one photo, no download, no GPU."""
+"""Depth by our own two networks: the layout of a scene from one photo, no download, no GPU."""
 
 import threading
 
@@ -33,7 +33,7 @@ class NanoDepth:
     name = "nano"
 
     def __init__(self) -> None:
-        self._network: DepthNetwork | None = None
+        self._networks: tuple[DepthNetwork, DepthNetwork] | None = None
         self._lock = threading.Lock()
 
     def estimate(self, image: Image, K: Intrinsics | None = None) -> DepthPrediction:
@@ -55,20 +55,25 @@ class NanoDepth:
         return DepthPrediction(DepthMap(depth, self.name), read_only(K, np.float64), read_only(sky, bool))
 
     def _inverse_depth(self, image: Image) -> Float32[np.ndarray, "h2 w2"]:
-        """What the network says, averaged with what it says of the mirrored photo; half of its input size."""
+        """The mean of what both networks say of the photo and of its mirror image; half of their input size."""
         x = torch.from_numpy(_network_input(image)).permute(2, 0, 1)[None].float() / 255
         both = torch.cat([x, x.flip(3)]).contiguous(memory_format=torch.channels_last)
         with torch.inference_mode():
-            straight, mirrored = self._loaded()(both)
-        return ((straight + mirrored.flip(1)) / 2).numpy()
+            said = [(straight, mirrored.flip(1)) for straight, mirrored in (n(both) for n in self._loaded())]
+        maps = torch.stack([side / side.mean() for pair in said for side in pair])
+        return maps.mean(0).numpy()
 
-    def _loaded(self) -> DepthNetwork:
+    def _loaded(self) -> tuple[DepthNetwork, DepthNetwork]:
         with self._lock:
-            if self._network is None:
-                network = DepthNetwork()
-                layers.load_weights(network, layers.WEIGHTS / "depth_nano.safetensors")
-                self._network = network
-            return self._network
+            if self._networks is None:
+                self._networks = _network("depth_nano"), _network("depth_nano_second")
+            return self._networks
+
+
+def _network(name: str) -> DepthNetwork:
+    network = DepthNetwork()
+    layers.load_weights(network, layers.WEIGHTS / f"{name}.safetensors")
+    return network
 
 
 def _checked(image: Image) -> Image:
