@@ -18,7 +18,7 @@ _STRIP = """
 <div class="clip-does">
 <button type="button" data-do="a" aria-pressed="{{a}}" title="Play clip {{number}} as A" {{gone}}>A</button>
 <button type="button" data-do="b" aria-pressed="{{b}}" title="Play clip {{number}} as B" {{gone}}>B</button>
-<button type="button" data-do="fork" title="{{hint}}">{{go}}</button>
+<button type="button" data-do="fork" title="{{hint}}" {{here}}>{{go}}</button>
 </div></article>{{/each}}
 </div>
 """
@@ -43,10 +43,10 @@ def strip(**props: Any) -> gr.HTML:
 def value(session: Session, pair: Pair) -> list[dict[str, Any]]:
     """The clips, oldest first."""
     present = session.version
-    return [_card(v, v is present, pair) for v in session.versions]
+    return [_card(v, v is present, v.state is session.state, pair) for v in session.versions]
 
 
-def _card(version: Version, present: bool, pair: Pair) -> dict[str, Any]:
+def _card(version: Version, present: bool, here: bool, pair: Pair) -> dict[str, Any]:
     recipe, gone = version.recipe, version.state is None
     shot, edits = recipe.shot, len(recipe.log)
     prompt = f', "{shot.prompts[0]}"' if shot.prompts and shot.prompts[0] else ""
@@ -64,7 +64,8 @@ def _card(version: Version, present: bool, pair: Pair) -> dict[str, Any]:
         "a": "true" if pair[0] == version.number else "false",
         "b": "true" if pair[1] == version.number else "false",
         "gone": "disabled" if gone else "",
-        "go": "Film again" if gone else "Here now" if present else "Go on from here",
+        "go": "Film again" if gone else "Here now" if here else "Go on from here",
+        "here": "disabled" if here else "",
         "hint": "Makes this clip again from its recipe" if gone else "The present becomes what it was at this clip",
     }
 
