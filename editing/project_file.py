@@ -131,7 +131,9 @@ def save_project(session: Session, file: PathLike) -> Path:
             z.writestr(f"edits/{i}.png", _png(edit.mask))
             for k, mask in enumerate((volumes[i] or ([], []))[1]):
                 z.writestr(f"edits/{i}-{k}.png", _png(mask))
-        more = [(f"edits/{i}-thing", e.thing) for i, e in enumerate(edits) if i >= len(state.log) and e.thing is not None]
+        more = [
+            (f"edits/{i}-thing", e.thing) for i, e in enumerate(edits) if i >= len(state.log) and e.thing is not None
+        ]
         for name, cloud in (*edit_file.clouds_of(state), *more):
             for field in _CLOUD:
                 z.writestr(f"{name}/{field}.npy", _npy(getattr(cloud, field)))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import trimesh
 from PIL import Image
+from trimesh.visual import ColorVisuals, TextureVisuals
 
 from spatia_core.errors import InvalidInput
 from spatia_core.io import glb
@@ -17,8 +18,15 @@ from spatia_core.point_cloud import PointCloud
 
 def box(colour=(255, 0, 0, 255)) -> bytes:
     mesh = trimesh.creation.box((1.0, 2.0, 3.0))
-    mesh.visual.vertex_colors = np.tile(np.array(colour, np.uint8), (len(mesh.vertices), 1))
-    return mesh.export(file_type="glb")
+    colours = np.tile(np.array(colour, np.uint8), (len(mesh.vertices), 1))
+    mesh.visual = ColorVisuals(mesh, vertex_colors=colours)
+    return exported(mesh)
+
+
+def exported(mesh: trimesh.Trimesh) -> bytes:
+    data = mesh.export(file_type="glb")
+    assert isinstance(data, bytes)
+    return data
 
 
 def packed(document: dict, body: bytes = b"") -> bytes:
@@ -123,8 +131,8 @@ def test_large_pictures_are_refused(monkeypatch):
     monkeypatch.setattr(glb, "MAX_PIXELS", 10)
     mesh = trimesh.creation.box()
     uv = np.zeros((len(mesh.vertices), 2))
-    mesh.visual = trimesh.visual.TextureVisuals(uv=uv, image=Image.new("RGB", (64, 64), (0, 200, 0)))
-    data = mesh.export(file_type="glb")
+    mesh.visual = TextureVisuals(uv=uv, image=Image.new("RGB", (64, 64), (0, 200, 0)))
+    data = exported(mesh)
     with pytest.raises(InvalidInput, match="megapixels"):
         read_glb(data)
     monkeypatch.setattr(glb, "MAX_PIXELS", 10_000)
