@@ -106,8 +106,10 @@ def keyed(keys: Sequence[Key], frames: int, closed: bool = False, name: str = "k
             times = np.append(times, times[-1] + np.diff(times).mean())
             cameras.append(cameras[0])
     at = np.linspace(times[0], times[-1], frames) if frames > 1 else times[:1]
-    eased: tuple[Easing, ...] = tuple(k.easing for k in keys)[: len(times) - 1]
-    return CameraPath(interpolate(times, cameras, at, "loop" if closed else "rest", eased), name, closed)
+    eased: list[Easing] = [k.easing for k in keys]
+    return CameraPath(
+        interpolate(times, cameras, at, "loop" if closed else "rest", eased[: len(times) - 1]), name, closed
+    )
 
 
 def check_frames(frames: int) -> None:
