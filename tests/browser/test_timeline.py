@@ -97,7 +97,9 @@ def test_a_path_through_keys_has_a_preview_equal_to_the_result(line: Line):
     studio.press("preview-large", "at full size")
     studio.until("!document.querySelector('#timeline video').hidden")
     preview = film(studio, "#timeline video")
+    before = line.page.evaluate("document.querySelector('#result video').src")
     studio.press("regenerate", "Done")
+    studio.until("old => document.querySelector('#result video').src !== old", before)
     studio.shows_clips("Original")
     result = film(studio, "#result video")
     assert preview.shape == result.shape
