@@ -19,6 +19,7 @@ from spatia_core.backends.protocols import (
 from spatia_core.camera import Camera
 from spatia_core.completion import complete_along, complete_around
 from spatia_core.conditioning import condition
+from spatia_core.errors import TrackingLost
 from spatia_core.frames import Clip
 from spatia_core.fusion import FusionReport, fuse_clip, remember_view
 from spatia_core.memory import Keyframe, PointLabels, Provenance, SpatialMemory
@@ -105,6 +106,16 @@ def _completed(memory: SpatialMemory, request: Request, at: Callable[[float], No
     return known.without((index >= n) & (index < n + k)), unknown
 
 
+def _tracked(clip: Clip, memory: SpatialMemory, tracker: SlamTracker) -> Tracking:
+    """Where the camera was; a clip that cannot be placed is kept, but nothing of it is remembered."""
+    try:
+        return tracker.track(clip, None, memory)
+    except TrackingLost as e:
+        return Tracking(
+            clip.cameras, (), measured=False, note=f"{e} The clip is kept; the memory learnt nothing from it."
+        )
+
+
 def run_turn(memory: SpatialMemory, request: Request, backends: Backends, progress: Progress = silent) -> Turn:
     """One turn: complete what the path will see, show it to the generator, track the clip, fuse what is new."""
     memory, unknown = _completed(memory, request, lambda s: progress(0.2 * s, "Completing what the path will see"))
@@ -114,7 +125,7 @@ def run_turn(memory: SpatialMemory, request: Request, backends: Backends, progre
         conditioning, request.prompt, request.settings, lambda share, doing: progress(0.2 + 0.7 * share, doing)
     )
     progress(0.9, "Updating the memory")
-    tracking = backends.tracker.track(clip, None, memory)
+    tracking = _tracked(clip, memory, backends.tracker)
     memory, fusion = fuse_clip(memory, clip, tracking, backends.depth)
     notes = (*clip.notes, *((tracking.note,) if tracking.note else ()))
     return Turn(memory, clip, tracking, fusion, unknown, notes)

@@ -9,7 +9,7 @@ from spatia_core.backends.track_commanded import CommandedTracker
 from spatia_core.camera_path import SceneScale, make_path
 from spatia_core.completion import complete_along, complete_view
 from spatia_core.conditioning import condition
-from spatia_core.errors import InvalidInput
+from spatia_core.errors import InvalidInput, TrackingLost
 from spatia_core.fusion import fuse_clip, remember_view
 from spatia_core.memory import Keyframe, Provenance, SpatialMemory
 from spatia_core.pipeline import Backends, Request, run_turn, sky_shell, start_memory
@@ -187,3 +187,22 @@ def test_small_holes_are_filled_from_around_them_and_the_rest_is_untouched():
     assert (filled[~known] > 80).all()
     assert np.array_equal(filled[known], image[known])
     assert fill_small_holes(image, np.ones((20, 30), bool)) is image
+
+
+class LostTracker:
+    """A tracker that finds nothing it knows."""
+
+    name = "lost"
+
+    def track(self, clip, depths, memory):
+        raise TrackingLost("No frame of the clip shows anything that the memory knows.")
+
+
+def test_a_clip_that_cannot_be_placed_is_kept_and_not_remembered(path):
+    usual = run_turn(memory(), Request(path), backends())
+    turn = run_turn(memory(), Request(path), Backends(TrueDepth(first_view()), ReprojectGenerator(), LostTracker()))
+    assert np.array_equal(turn.clip.images, usual.clip.images)
+    assert not turn.memory.of(Provenance.GENERATED).any()
+    assert turn.fusion.added == 0
+    assert any("the memory learnt nothing from it" in n for n in turn.notes)
+    assert not turn.tracking.measured
