@@ -185,13 +185,18 @@ class _Fusing:
         prediction = self._estimator.estimate(image, camera.K) if made is None else made[i]
         depth, error = prediction.depth.depth, 0.0
         if not first:
-            depth, error = aligned(depth, known)
+            depth, error = aligned(depth, self._ruler(seen, known))
         if error > MISFIT:
             self._skipped.append(f"Frame {i + 1}: its estimated depth differs from the memory by {error:.0%}.")
             return
         self._compare(depth, known)
         view = Keyframe(image, depth, camera, dynamic, prediction.sky)
         self._taken.append(self.draft.take_in(view, self._witness(error < PROVING)))
+
+    def _ruler(self, seen: Rendering, known: Depth) -> Depth:
+        """What a depth map is fitted to: what was seen, and what was invented only where too little was seen."""
+        sure = np.where(self.draft.ranks(seen) > RANK[Provenance.COMPLETED], known, np.float32(np.nan))
+        return sure if np.isfinite(sure).mean() >= COMMON else known
 
     def _witness(self, measured: bool) -> Witness:
         posed = self._tracking.measured
