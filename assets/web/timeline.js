@@ -84,7 +84,7 @@ function mountTimeline(element, props, trigger, watch) {
     $(".tl-known").setAttribute("d", area(v.known));
     $(".tl-seen").setAttribute("d", area(v.seen));
     const worst = n ? Math.min(...v.seen) : 1;
-    graph.setAttribute("aria-label", n ? `Of every frame at least ${Math.round(100 * worst)}% was seen in a picture.` : "");
+    graph.setAttribute("aria-label", n ? `Of every frame at least ${Math.round(100 * worst)}% was seen in a picture.` : "How much of each frame was seen: not known yet.");
     const walls = $(".tl-walls");
     walls.replaceChildren(
       ...v.through.map((f) => {
