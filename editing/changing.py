@@ -13,13 +13,14 @@ from editing.objects import MOST_OBJECTS, Objects, thing
 from editing.operations import Changed, Cleared, changed, clear, motion, placed
 from editing.placing import Similarity, displacement, hint, offset_to_pixel
 from editing.selecting import Selecting
+from editing.selection import edge_width, grown
 from editing.state import Source, State
 from editing.volume_selection import Volume
 from spatia_core.arrays import Image
 from spatia_core.errors import InvalidInput
 from spatia_core.movers import draw
 from spatia_core.point_cloud import PointCloud
-from spatia_core.render import render
+from spatia_core.render import fill_small_holes, render
 from spatia_core.se3 import Vec3
 
 
@@ -50,6 +51,12 @@ class Changing(Selecting):
             self._cleared = kept = (found, cleared)
             self._shadow_cleared = self.with_shadow
         return kept[1]
+
+    def glimpse(self) -> Image:
+        """(h, w, 3) the present view with the selection roughly painted over, while its place is being completed."""
+        camera, mask = self.state.camera, self._selected().mask
+        seen = render(self.state.memory.cloud, camera)
+        return fill_small_holes(seen.rgb, seen.coverage & ~grown(mask, edge_width(camera)))
 
     @property
     def shadow_says(self) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spatia_core.alignment import fit_inverse_depth, settled
-from spatia_core.backends.generate_reproject import ReprojectGenerator, fill_small_holes
+from spatia_core.backends.generate_reproject import ReprojectGenerator
 from spatia_core.backends.track_commanded import CommandedTracker
 from spatia_core.camera_path import SceneScale, make_path
 from spatia_core.completion import complete_along, complete_view
@@ -14,7 +14,7 @@ from spatia_core.fusion import fuse_clip, remember_view
 from spatia_core.memory import Keyframe, Provenance, SpatialMemory
 from spatia_core.pipeline import Backends, Request, run_turn, sky_shell, start_memory
 from spatia_core.references import iou, select_references
-from spatia_core.render import render, resample
+from spatia_core.render import fill_small_holes, render, resample
 from tests.studio import TrueDepth, first_view, in_memory_world, memory, scene, start
 
 

@@ -5,8 +5,10 @@ import pytest
 
 from editing import views
 from editing.filming import Shot
+from editing.selection import edge_width, grown
 from spatia_core.errors import Cancelled, InvalidInput
 from spatia_core.io.video import read_mp4
+from spatia_core.render import render
 from tests.studio import centre_of_thing, make_session, thing_mask
 
 SHOT = Shot("orbit-left", frames=5)
@@ -187,3 +189,13 @@ def test_files_of_clips_that_nobody_can_go_back_to_are_removed(session, monkeypa
     kept = {path.name for path in session.folder.glob("*.mp4")}
     assert first.name in kept
     assert len(kept) == 2
+
+
+def test_a_glimpse_shows_the_thing_gone_and_leaves_the_rest(tmp_path):
+    session = make_session(tmp_path)
+    session.select_mask(thing_mask())
+    before, seen = session.stage, session.glimpse()
+    far = ~grown(thing_mask(), edge_width(session.state.camera) + 1)
+    assert np.array_equal(seen[far], render(session.state.memory.cloud, session.state.camera).rgb[far])
+    assert np.abs(seen[thing_mask()].astype(int) - before[thing_mask()]).mean() > 20
+    assert len(session.state.log) == 0

@@ -1,6 +1,7 @@
 """What happens when a selection is dragged, placed by numbers, deleted or moved."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -104,13 +105,25 @@ class ChangeHandlers(Handlers):
         desk = desk or Desk(self.studio)
 
         def work(told: Progress) -> str:
-            with desk.long(told):
-                told(0.3, "Completing what was behind it")
-                desk.session.delete(desk.fill)
-                desk.forget_move()
+            try:
+                with desk.long(told):
+                    told(0.3, "Completing what was behind it")
+                    desk.session.delete(desk.fill)
+                    desk.forget_move()
+            finally:
+                desk.preview = None
             return "It is gone from the memory. Press Regenerate to see it in the clip."
 
+        yield from self._glimpse(desk)
         yield from self._long(desk, "Deleting", work, progress)
+
+    def _glimpse(self, desk: Desk) -> Iterator[Updates]:
+        """The picture without the selection, roughly and at once; nothing where there is nothing to be deleted."""
+        with suppress(SpatiaError):  # what is wrong is said by the work itself
+            with desk.quick(0.0) as session:
+                desk.preview = pictures.jpeg(session.glimpse(), 80)
+                shown = pictures.stage(desk)
+            yield {self.page.stage: shown}
 
     def move(self, desk: Desk | None, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
         """The selected thing stands where the preview shows it."""

@@ -11,10 +11,10 @@ import numpy as np
 from jaxtyping import Bool, UInt8
 
 from spatia_core.arrays import Image, Mask
-from spatia_core.backends.generate_reproject import fill_small_holes
 from spatia_core.backends.protocols import Conditioning, Progress, ReferenceView
 from spatia_core.errors import BackendUnavailable, InvalidInput
 from spatia_core.movers import draw
+from spatia_core.render import fill_small_holes
 
 LONGEST_PROMPT = 2000
 """Characters; text encoders read some 500 tokens."""

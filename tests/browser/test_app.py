@@ -34,7 +34,10 @@ def test_from_upload_to_the_edited_clip_and_back(studio: Studio, photo: Path):
     studio.select_bird()
     assert studio.enabled("delete")
     before = studio.value()["image"]
-    studio.press("delete", "gone")
+    studio.page.click("#delete")
+    studio.until("!document.querySelector('#stage .stage-preview').hidden")  # a glimpse at once
+    studio.expect("gone")
+    studio.until("document.querySelector('#stage .stage-preview').hidden")
     assert studio.value()["image"] != before
     assert "not in the clip yet" in studio.page.inner_text("#trust")
     studio.press("regenerate", "Done")
