@@ -72,8 +72,8 @@ def tour(tab: Studio, prefix: str, frames: int) -> None:
     tab.press("delete", "gone")
     show(tab, "#delete")
     shoot(tab, f"{prefix}-3-deleted")
-    tab.until("document.querySelector('#timeline .tl') && !document.querySelector('#timeline.stale')")
     show(tab, "#regenerate")
+    tab.page.wait_for_timeout(4000)  # the preview is drawn once it is in sight
     shoot(tab, f"{prefix}-4-film")
     tab.press("regenerate", "Done")
     tab.shows_clips("Original", "Edited")
