@@ -7,6 +7,7 @@ import numpy as np
 
 from spatia_core.arrays import Pose
 from spatia_core.errors import InvalidInput
+from spatia_core.slam.align import PHOTO_WEIGHT
 
 FrontEndName = Literal["feature", "direct"]
 FRONTENDS: tuple[FrontEndName, ...] = ("feature", "direct")
@@ -26,7 +27,7 @@ class SlamOptions:
     """Travel, as a share of the depth in view, after which a frame becomes a keyframe."""
     key_overlap: float = 0.6
     """A frame that lies on less than this of its keyframe becomes one itself."""
-    photo: float = 0.15
+    photo: float = PHOTO_WEIGHT
     """Weight of intensity against depth."""
     patience: int = 3
     """Frames in a row that may be lost before a new piece is begun."""
