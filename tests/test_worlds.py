@@ -17,6 +17,7 @@ from spatia_core.memory import SpatialMemory
 from spatia_core.render import render
 from training.worlds import KINDS, PATHS, RETURNS, degradation, film, make_world, path, sample_clip, write_sequence
 from training.worlds.photos import read_photos
+from training.worlds.places import STILLS
 from training.worlds.solids import AXES, CENTRE, HALF, THING
 from training.worlds.textures import GLOSS
 from training.worlds.tree import build_tree
@@ -245,3 +246,15 @@ def test_photos_of_a_folder_become_pictures(tmp_path):
     empty.mkdir()
     with pytest.raises(InvalidInput, match="No photo"):
         read_photos(empty)
+
+
+@pytest.mark.parametrize("kind", STILLS)
+def test_places_for_stills_show_what_they_are_named_for_and_are_never_drawn_for_films(kind):
+    worlds = [make_world(kind, seed) for seed in range(3)]
+    frames = [world.render(world.camera(48, 32)) for world in worlds]
+    assert len({frame.rgb.tobytes() for frame in frames}) == 3
+    for world, frame in zip(worlds, frames, strict=True):
+        assert world.kind == kind
+        assert np.isfinite(frame.depth[~frame.sky]).all()
+        assert frame.sky.mean() < 0.8
+    assert kind not in {make_world(None, seed).kind for seed in range(30)}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from training.worlds import furniture, indoors, outdoors, textures
+from training.worlds import furniture, indoors, outdoors, stills, textures
 from training.worlds.builder import Builder, Mover
 from training.worlds.indoors import View, walking
 from training.worlds.light import ground_height
@@ -213,3 +213,6 @@ PLACES: dict[str, tuple[Callable[[Builder], View], bool, float]] = {
     "clutter": (clutter, True, 0.1),
 }
 """Kind: how it is built, whether indoors, how often it is drawn when the kind is left open."""
+
+STILLS: dict[str, tuple[Callable[[Builder], View], bool]] = {"road": (stills.road, False), "nook": (stills.nook, True)}
+"""Kinds for single pictures, never drawn when the kind is left open."""

@@ -15,7 +15,7 @@ from training.worlds.indoors import View, day
 from training.worlds.light import Arrays, cast, ground_height, smooth_edges, tone_curve
 from training.worlds.outlines import SIDE
 from training.worlds.photos import Photos, no_photos
-from training.worlds.places import PLACES
+from training.worlds.places import PLACES, STILLS
 from training.worlds.solids import AXES, CENTRE, COLUMNS, HALF, MATERIAL, THING
 from training.worlds.tree import build_tree
 
@@ -183,8 +183,8 @@ def make_world(kind: str | None = None, seed: int = 0, photos: Photos | None = N
 
     `photos` (see `read_photos`) are used on pictures, walls and prints. Raises InvalidInput for an unknown kind.
     """
-    if kind is not None and kind not in PLACES:
-        raise InvalidInput(f"No kind of world is called {kind!r}; there are {', '.join(KINDS)}.")
+    if kind is not None and kind not in (*PLACES, *STILLS):
+        raise InvalidInput(f"No kind of world is called {kind!r}; there are {', '.join((*PLACES, *STILLS))}.")
     photos = no_photos() if photos is None else photos
     best: tuple[float, World] | None = None
     for attempt in range(_TRIES):
@@ -201,7 +201,7 @@ def make_world(kind: str | None = None, seed: int = 0, photos: Photos | None = N
 
 
 def _build(kind: str, seed: int, rng: np.random.Generator, photos: Photos) -> World:
-    put, inside, _ = PLACES[kind]
+    put, inside = STILLS[kind] if kind in STILLS else PLACES[kind][:2]
     b = Builder(rng, photos=len(photos))
     view = put(b)
     sun, sky, air = day(b, inside)
