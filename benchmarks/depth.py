@@ -21,6 +21,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from benchmarks.reporting import finish
@@ -215,6 +216,7 @@ def main() -> None:
     parser.add_argument("--backend", default="nano", choices=registry.names("depth"))
     options = parser.parse_args()
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)
     finish(measure(options.folder, options.backend))
 
 

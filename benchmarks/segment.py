@@ -18,6 +18,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+import torch
 
 from benchmarks.depth import read_photo
 from benchmarks.reporting import finish
@@ -193,6 +194,7 @@ def main() -> None:
     parser.add_argument("--backend", default="hybrid", choices=registry.names("segmenter"))
     options = parser.parse_args()
     cv2.setNumThreads(1)
+    torch.set_num_threads(1)
     photos = examples(options.folder)
     ours = measure(backend_start(options.backend), photos)
     plain = measure(grabcut_start, photos)

@@ -1,49 +1,59 @@
-"""python -m training.clicks --masks DIR [--photos DIR] [--scenes DIR] [--steps N] [--seed N] [--work DIR]
+"""python -m training.clicks --masks DIR [DIR ...] [--scenes DIR] [--steps N | --minutes M] [--workers N] ...
 
-Trains the click network, started from the depth network's weights (which saw no photo with a mask). Three in ten photos
-of the mask folder are never trained on (`training.clicks.photos.held_out`). Interrupted runs go on where they were.
+Trains the two click networks side by side on photos with masks (three in ten photos are never used), cut-outs, painted
+blobs and rendered scenes (`python -m training.depth --only-render`). Interrupted runs go on where they were.
 """
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import torch
 
-from spatia_core.backends.clicks.network import ClickNetwork
-from spatia_core.backends.nano.layers import WEIGHTS
-from training.clicks import loop, photos
-from training.clicks.samples import Bank, Scenes
+from spatia_core.backends.clicks.network import NAMES, ClickNetwork
+from training.clicks import loop
+from training.clicks.crew import Crew, Sources
+from training.students import Student, export
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m training.clicks", description="Trains the click network.")
-    parser.add_argument("--masks", type=Path, required=True, help="folder with img/ and gt/")
-    parser.add_argument("--photos", type=Path, default=Path("assets/examples"), help="photos used as surfaces")
-    parser.add_argument("--scenes", type=Path, help="folder of rendered scenes with ids")
-    parser.add_argument("--steps", type=int, default=3600)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--work", type=Path, default=Path("/tmp/click-training"), help="checkpoints")
-    parser.add_argument("--start", type=Path, default=WEIGHTS / "depth_nano.safetensors")
-    parser.add_argument("--refine", action="store_true", help="--start holds click weights: larger pictures")
-    parser.add_argument("--out", type=Path, help="where the finished weights go")
-    options = parser.parse_args()
-    cv2.setNumThreads(1)
+    options = _options()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
     options.work.mkdir(parents=True, exist_ok=True)
-    training = photos.training_photos(options.masks)
-    bank = Bank(training, photos.textures(options.photos), Scenes(options.scenes), options.seed)
-    network = ClickNetwork()
-    taken = loop.start_from_depth(network, options.start) if options.start.exists() else 0
-    print(f"{len(training)} photos to train on; {taken} tensors taken from the start weights", flush=True)
-    plan = loop.Plan(options.steps, checkpoint=options.work / "click.pt")
-    if options.refine:
-        plan = replace(plan, rate=1e-3, sizes=loop.LARGE)
-    average = loop.train(network, bank, plan)
-    loop.export(average, options.out or options.work / "click_hybrid.safetensors")
+    device = torch.device(options.device)
+    plan = loop.Plan(options.steps, options.minutes, options.rate, options.work / "click.pt")
+    sources = Sources(tuple(options.masks), options.photos, options.scenes, options.seed)
+    with Crew(sources, options.workers, options.each, [side for _, side in plan.sides]) as crew:
+        if device.type == "cuda":
+            torch.backends.cudnn.benchmark = True
+        students = []
+        for k, name in enumerate(NAMES):
+            network = ClickNetwork()
+            taken = loop.start_from(network, options.start[k]) if options.start else 0
+            print(f"{name}: {taken} tensors taken from the start weights", flush=True)
+            students.append(Student(network.to(device), weight_decay=0.03))
+        loop.train(students, crew, plan, options.seed)
+    for name, student in zip(NAMES, students, strict=True):
+        export(student.average, options.work / f"{name}.safetensors")
 
 
-main()
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m training.clicks", description="Trains the click networks.")
+    parser.add_argument("--masks", type=Path, nargs="+", required=True, help="folders with img/ and gt/")
+    parser.add_argument("--photos", type=Path, default=Path("assets/examples"), help="photos used as surfaces")
+    parser.add_argument("--scenes", type=Path, help="folder of rendered scenes with ids")
+    parser.add_argument("--steps", type=int, default=3600)
+    parser.add_argument("--minutes", type=float, help="train by the clock instead of by steps")
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--workers", type=int, default=1, help="processes that click")
+    parser.add_argument("--each", type=int, default=8, help="pictures of one group that a process looks after")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--work", type=Path, default=Path("/tmp/click-training"), help="checkpoints")
+    parser.add_argument("--start", type=Path, nargs=len(NAMES), help="finished weights to begin with")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -34,7 +34,7 @@ class Clicked:
             self.positive.append(_first_click(dice, self.truth))
         if dice.chance(0.06):
             self.negative.append(_any_of(dice, ~self.truth))
-        if dice.chance(0.5):
+        if dice.chance(0.3):
             self._start_by_colour()
 
     def cues(self) -> Float32[np.ndarray, "11 h w"]:

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import cv2
@@ -27,36 +28,45 @@ def held_out(name: str) -> bool:
 
     Masks of one photo stay on one side.
     """
-    return hashlib.sha256(name.rpartition("_")[2].encode()).digest()[0] < 80
+    number = _photo_of(name).rpartition("_")[2]
+    return hashlib.sha256(number.encode()).digest()[0] < 80
 
 
 def names(folder: Path) -> list[str]:
-    """Names of all photos in `folder/img` that have a mask in `folder/gt`."""
-    with_mask = {f.stem for f in (folder / "gt").glob("*.png")}
-    return sorted(f.stem for f in (folder / "img").iterdir() if f.stem in with_mask)
+    """Names of all masks in `folder/gt` whose photo is in `folder/img`; `NAME+2.png` is another mask of `NAME.jpg`."""
+    photos = {f.stem for f in (folder / "img").iterdir()}
+    return sorted(f.stem for f in (folder / "gt").glob("*.png") if _photo_of(f.stem) in photos)
 
 
-def training_photos(folder: Path) -> list[Photo]:
-    """All photos of a mask folder but the ones held out."""
-    return [_read(folder, n) for n in names(folder) if not held_out(n)]
+def training_photos(*folders: Path) -> list[Photo]:
+    """All masks of the mask folders but those of photos held out."""
+    found: list[Photo] = []
+    for folder in folders:
+        files = {f.stem: f for f in (folder / "img").iterdir()}
+        images = lru_cache(maxsize=1)(lambda photo, files=files: _shrunk(rgb(files[photo])))
+        found += [_read(folder, n, images(_photo_of(n))) for n in names(folder) if not held_out(n)]
+    return found
 
 
 def textures(folder: Path) -> list[Image]:
     """Photos without masks, used as backgrounds and surfaces."""
-    return [_shrunk(_rgb(f)) for f in sorted(folder.glob("*.jpg"))]
+    return [_shrunk(rgb(f)) for f in sorted(folder.glob("*.jpg"))]
 
 
-def _read(folder: Path, name: str) -> Photo:
-    file = next(f for f in (folder / "img").iterdir() if f.stem == name)
+def _photo_of(name: str) -> str:
+    return name.partition("+")[0]
+
+
+def _read(folder: Path, name: str, image: Image) -> Photo:
     mask = cv2.imread(str(folder / "gt" / f"{name}.png"), cv2.IMREAD_GRAYSCALE)
     if mask is None:
         raise ValueError(f"The mask of {name} cannot be read.")
-    image = _shrunk(_rgb(file))
     size = (image.shape[1], image.shape[0])
     return Photo(name, image, cv2.resize(mask, size, interpolation=cv2.INTER_NEAREST) > 200)
 
 
-def _rgb(file: Path) -> Image:
+def rgb(file: Path) -> Image:
+    """The picture of a file; raises ValueError when it cannot be read."""
     image = cv2.imread(str(file))
     if image is None:
         raise ValueError(f"{file.name} cannot be read as a picture.")

@@ -11,7 +11,7 @@ from training.clicks import painting
 from training.clicks.painting import Dice, Layer, Soft
 from training.clicks.photos import Photo
 
-_SHARES = {"scene": 0.2, "photo": 0.42, "paste": 0.27, "blobs": 0.11}
+_SHARES = {"scene": 0.16, "photo": 0.5, "paste": 0.24, "blobs": 0.1}
 _LEAST, _MOST = 0.004, 0.75
 """Share of the picture that the thing covers."""
 

@@ -1,156 +1,130 @@
-"""What the depth network learns from: rendered pictures with cut-out photos standing in them, real outlines."""
+"""What the depth networks learn from: pictures with depth and cut-out photos standing in them, real outlines."""
 
-from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import dataclass
 
-import cv2
-import numpy as np
-from jaxtyping import Float32
+import torch
+from torch import Tensor
+from torch.nn import functional
 
-from spatia_core.arrays import Image, Mask
-from training.clicks import painting
-from training.clicks.painting import Dice
-from training.clicks.photos import Photo
-from training.worlds import degradation
-
-Inverse = Float32[np.ndarray, "h w"]
-Example = tuple[Image, Inverse]
+from training.depth.albums import UNKNOWN, Album, CutOuts, Outlined
+from training.depth.camera_faults import Rolls, taken
 
 
-class Rendered:
-    """The shards of a folder, see `training.depth.render`; those still being written grow at `refresh`."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Props:
+    """What pictures are dressed with."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._open: dict[Path, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
-        self._counts: dict[Path, int] = {}
-        self.refresh()
-
-    def refresh(self) -> None:
-        for count in sorted(self._folder.glob("*.n")):
-            base = count.with_suffix("")
-            if base not in self._open:
-                rgb, inverse, ids = (
-                    np.load(base.with_suffix(f".{k}.npy"), mmap_mode="r") for k in ("rgb", "inv", "ids")
-                )
-                self._open[base] = rgb, inverse, ids
-            text = count.read_text().strip()
-            self._counts[base] = int(text) if text else self._counts.get(base, 0)
-
-    def __len__(self) -> int:
-        return sum(self._counts.values())
-
-    def draw(self, dice: Dice) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Colours, inverse depth and thing numbers of one picture; small shards are drawn from more often."""
-        bases = [b for b, n in self._counts.items() if n]
-        weights = np.sqrt([self._counts[b] for b in bases])
-        base = bases[int(dice.rng.choice(len(bases), p=weights / weights.sum()))]
-        i = dice.index(self._counts[base])
-        return tuple(np.asarray(a[i]) for a in self._open[base])  # pyright: ignore[reportReturnType]
+    outlined: Outlined
+    """Photos whose things' outlines are learned, and which paper surfaces."""
+    cut_outs: CutOuts
+    """Things that stand in pictures."""
 
 
 class Studio:
-    """Makes training examples of any size."""
+    """Makes training examples of any size, whole batches at a time."""
 
-    def __init__(self, rendered: Rendered, photos: Sequence[Photo], surfaces: Sequence[Image], seed: int) -> None:
-        self.dice = Dice(seed)
-        self.rendered = rendered
-        self._photos = [p for p in photos if 0.01 < p.mask.mean() < 0.7]
-        self._surfaces = [p.image for p in photos] + list(surfaces)
+    def __init__(self, props: Props, seed: int) -> None:
+        self._props = props
+        self._device = props.outlined.rgb.device
+        self._seed = seed
+        self._generator = torch.Generator(self._device)
+        self.dice = torch.Generator()
+        """Decides which pictures are drawn."""
+        self.reseed(0)
 
-    def synthetic(self, width: int, height: int) -> Example:
-        """A rendered picture with exact inverse depth (0 = sky), photographed by an everyday camera."""
-        dice = self.dice
-        image, inverse, ids = _cropped(dice, self.rendered.draw(dice), width, height)
-        if dice.chance(0.4):
-            image = self._papered(image, ids)
-        for _ in range(int(dice.rng.choice(4, p=[0.4, 0.3, 0.2, 0.1]))):
-            image, inverse = self._with_billboard(image, inverse)
-        return self._taken(image), inverse
+    def reseed(self, step: int) -> None:
+        """Draws of its own for whoever begins at that step."""
+        self._generator.manual_seed(1_000_003 * self._seed + step)
+        self.dice.manual_seed(1_000_003 * self._seed + step + 1)
 
-    def real(self, width: int, height: int) -> tuple[Image, Mask]:
-        """A photo, cropped around a thing, and the thing's mask."""
-        photo = self._photos[self.dice.index(len(self._photos))]
-        h, w = photo.mask.shape
-        share = self.dice.between(0.75, 1.0)
-        ch, cw = int(h * share), int(w * share)
-        y, x = self.dice.index(h - ch + 1), self.dice.index(w - cw + 1)
-        image = cv2.resize(photo.image[y : y + ch, x : x + cw], (width, height), interpolation=cv2.INTER_AREA)
-        mask = cv2.resize(photo.mask[y : y + ch, x : x + cw].astype(np.uint8), (width, height)) > 0
-        if self.dice.chance(0.5):
-            image, mask = image[:, ::-1], mask[:, ::-1]
-        return self._taken(np.ascontiguousarray(image)), np.ascontiguousarray(mask)
+    def pictures(self, album: Album, width: int, height: int, dressed: bool = True) -> tuple[Tensor, Tensor]:
+        """((n, 3, height, width) colours in [0, 1], (n, height, width) inverse depth, 0 = sky, `UNKNOWN`)."""
+        rolls = self._rolls(len(album))
+        grid = _crops(rolls, album.rgb, (width, height), rolls.chance(0.65), 0.5)
+        rgb = _sampled(album.rgb, grid, "bilinear") / 255
+        inverse = _sampled(album.inverse[:, None], grid, "nearest")[:, 0]
+        if dressed:
+            things = _sampled(album.things[:, None], grid, "nearest")[:, 0]
+            rgb = self._papered(rgb, things, rolls)
+            for share in (0.6, 0.35, 0.15):
+                rgb, inverse = self._with_cut_out(rgb, inverse, rolls, rolls.chance(share))
+        return taken(rgb, rolls), inverse
 
-    def _taken(self, image: Image) -> Image:
-        seed = int(self.dice.rng.integers(1 << 30))
-        return degradation(seed, self.dice.between(0.4, 1.5))(image, seed)
+    def outlines(self, count: int, width: int, height: int) -> tuple[Tensor, Tensor]:
+        """Photos with the mask of a thing: ((n, 3, height, width) in [0, 1], (n, height, width) 0 or 1)."""
+        photos, rolls = self._props.outlined, self._rolls(count)
+        which = rolls.index(len(photos.rgb))
+        rgb = photos.rgb[which]
+        grid = _crops(rolls, rgb, (width, height), rolls.chance(0.8), 0.75)
+        rgb = _sampled(rgb, grid, "bilinear") / 255
+        mask = _sampled(photos.mask[which][:, None], grid, "bilinear")[:, 0] / 255
+        return taken(rgb, rolls), (mask > 0.5).float()
 
-    def _surface(self, size: int) -> Image:
-        return painting.warped(self.dice, self._surfaces[self.dice.index(len(self._surfaces))], None, size)[0]
+    def _rolls(self, count: int) -> Rolls:
+        return Rolls(count, self._device, self._generator)
 
-    def _papered(self, image: Image, ids: np.ndarray) -> Image:
-        """One thing gets a photo for a surface and keeps its own light."""
-        numbers, counts = np.unique(ids, return_counts=True)
-        keep = (counts > 0.03 * ids.size) & (numbers > 0)
-        if not keep.any():
-            return image
-        on = ids == self.dice.rng.choice(numbers[keep])
-        paper = cv2.resize(self._surface(128), (image.shape[1], image.shape[0])).astype(np.float32)
-        light = image.astype(np.float32).mean(2, keepdims=True)
-        light = light / (light[on].mean() + 1)
-        out = image.astype(np.float32)
-        out[on] = (paper * light)[on]
-        return np.clip(out, 0, 255).astype(np.uint8)
+    def _papered(self, rgb: Tensor, things: Tensor, rolls: Rolls) -> Tensor:
+        """One thing of some pictures gets a photo for a surface and keeps its own light."""
+        n, _, h, w = rgb.shape
+        rows, columns = rolls.index(h), rolls.index(w)
+        chosen = things[torch.arange(n, device=rgb.device), rows, columns]
+        on = (things == chosen[:, None, None])[:, None]
+        big = on.float().mean((1, 2, 3)) > 0.03
+        use = (rolls.chance(0.4) & big & (chosen > 0))[:, None, None, None]
+        photos = self._props.outlined.rgb
+        paper = photos[rolls.index(len(photos))]
+        paper = _sampled(paper, _crops(rolls, paper, (w, h), rolls.chance(1.0), 0.3), "bilinear") / 255
+        light = rgb.mean(1, keepdim=True)
+        mean = (light * on).sum((1, 2, 3), keepdim=True) / on.sum((1, 2, 3), keepdim=True).clamp(min=1)
+        return torch.where(on & use, (paper * light / (mean + 0.01)).clamp(0, 1), rgb)
 
-    def _with_billboard(self, image: Image, inverse: Inverse) -> Example:
+    def _with_cut_out(self, rgb: Tensor, inverse: Tensor, rolls: Rolls, use: Tensor) -> tuple[Tensor, Tensor]:
         """A cut-out photo stands upright somewhere on what is seen, hidden by what is nearer."""
-        dice = self.dice
-        h, w = inverse.shape
-        photo = self._photos[dice.index(len(self._photos))]
-        rows, columns = np.nonzero(photo.mask)
-        part = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-        tall = h * dice.stretched(0.15, 1.0)
-        wide = tall * (np.ptp(columns) + 1) / (np.ptp(rows) + 1) * np.exp(dice.normal(0.1))
-        size = max(4, round(min(wide, 1.2 * w))), max(4, round(tall))
-        colours = cv2.resize(photo.image[part], size, interpolation=cv2.INTER_AREA)
-        soft = cv2.resize(photo.mask[part].astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        if dice.chance(0.5):
-            colours, soft = colours[:, ::-1], soft[:, ::-1]
-        x0, foot = round(dice.between(-0.3, 1) * w), round(dice.between(0.4, 1.25) * h)
-        y0 = foot - size[1]
-        ground = float(inverse[min(foot, h - 1), int(np.clip(x0 + size[0] // 2, 0, w - 1))])
-        stands = ground * max(1.0, foot / (h - 1)) ** 1.5 * dice.stretched(1.0, 1.15)
-        ys, xs = np.s_[max(0, y0) : min(h, foot)], np.s_[max(0, x0) : min(w, x0 + size[0])]
-        if ground <= 0 or ys.stop - ys.start < 4 or xs.stop - xs.start < 4:
-            return image, inverse
-        inner = np.s_[ys.start - y0 : ys.stop - y0, xs.start - x0 : xs.stop - x0]
-        bulge = cv2.distanceTransform((soft > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
-        nearness = stands * (1 + dice.between(0, 0.12) * bulge / (bulge.max() + 1e-3))[inner]
-        shown = np.where(nearness > inverse[ys, xs], soft[inner], 0)[..., None]
-        out, there = image.copy(), inverse.copy()
-        toned = colours[inner].astype(np.float32) * dice.between(0.6, 1.2)
-        out[ys, xs] = np.clip(image[ys, xs] * (1 - shown) + toned * shown, 0, 255).astype(np.uint8)
-        there[ys, xs] = np.where(shown[..., 0] > 0.5, nearness, there[ys, xs])
-        return out, there
+        n, _, h, w = rgb.shape
+        cut = self._props.cut_outs
+        which = rolls.index(len(cut.slim))
+        tall = h * rolls.stretched(0.15, 1.0)
+        wide = (tall * cut.slim[which] * rolls.normal(0.1).exp()).clamp(max=1.2 * w)
+        left, foot = rolls.between(-0.3, 1) * w, rolls.between(0.4, 1.25) * h
+        under = (left + wide / 2).long().clamp(0, w - 1)
+        ground = inverse[torch.arange(n, device=rgb.device), foot.long().clamp(max=h - 1), under]
+        stands = ground * (foot / (h - 1)).clamp(min=1) ** 1.5 * rolls.stretched(1.0, 1.15)
+        flip = torch.where(rolls.chance(0.5), -1.0, 1.0)
+        # from the picture's [-1, 1] to the cut-out's
+        sx, sy = w / wide * flip, h / tall
+        tx = -(2 * left + wide - w) / wide * flip
+        ty = -(2 * foot - tall - h) / tall
+        zero = torch.zeros_like(sx)
+        matrix = torch.stack([sx, zero, tx, zero, sy, ty], 1).reshape(n, 2, 3)
+        grid = functional.affine_grid(matrix, [n, 5, h, w], align_corners=False)
+        layer = functional.grid_sample(cut.layers[which].float(), grid, align_corners=False)
+        colours, soft, deep = layer[:, :3], layer[:, 3], layer[:, 4]
+        nearness = stands[:, None, None] * (1 + rolls.between(0, 0.12)[:, None, None] * deep)
+        before = (nearness > inverse) & (inverse != UNKNOWN) & (use & (ground > 0))[:, None, None]
+        shown = (soft * before)[:, None]
+        rgb = rgb * (1 - shown) + colours * rolls.between(0.6, 1.2)[:, None, None, None] * shown
+        return rgb.clamp(0, 1), torch.where((shown[:, 0] > 0.5), nearness, inverse)
 
 
-def _cropped(
-    dice: Dice, drawn: tuple[np.ndarray, np.ndarray, np.ndarray], width: int, height: int
-) -> tuple[Image, Inverse, np.ndarray]:
-    image, inverse, ids = drawn
-    h, w = inverse.shape
-    share = dice.between(0.5, 1) if dice.chance(0.65) else 1.0
-    ch = share * h
-    cw = ch * width / height * np.exp(dice.between(-0.2, 0.2))
-    if cw > w:
-        ch, cw = ch * w / cw, w
-    ch, cw = int(ch), int(min(cw, w))
-    y, x = dice.index(h - ch + 1), dice.index(w - cw + 1)
-    part = np.s_[y : y + ch, x : x + cw]
-    method = cv2.INTER_AREA if ch > height else cv2.INTER_LINEAR
-    image = cv2.resize(image[part], (width, height), interpolation=method)
-    inverse = cv2.resize(inverse[part].astype(np.float32), (width, height), interpolation=cv2.INTER_NEAREST)
-    ids = cv2.resize(ids[part], (width, height), interpolation=cv2.INTER_NEAREST)
-    if dice.chance(0.5):
-        image, inverse, ids = image[:, ::-1], inverse[:, ::-1], ids[:, ::-1]
-    return np.ascontiguousarray(image), np.ascontiguousarray(inverse), np.ascontiguousarray(ids)
+def _crops(rolls: Rolls, pictures: Tensor, size: tuple[int, int], smaller: Tensor, least: float) -> Tensor:
+    """Sampling grids of random crops: size, place, aspect, a little roll, mirrored half of the time."""
+    n, (width, height) = len(pictures), size
+    slim = (width / height) / (pictures.shape[-1] / pictures.shape[-2])
+    share = torch.where(smaller, rolls.between(least, 1), 1.0)
+    aspect = rolls.normal(0.1).exp()
+    sx, sy = (share * aspect * min(1, slim)).clamp(max=1), (share / aspect * min(1, 1 / slim)).clamp(max=1)
+    tx, ty = rolls.between(-1, 1) * (1 - sx), rolls.between(-1, 1) * (1 - sy)
+    turn = torch.where(rolls.chance(0.3) & smaller, rolls.normal(0.03), 0.0)
+    mirror = torch.where(rolls.chance(0.5), -1.0, 1.0)
+    tilt = height / width
+    rows = [sx * mirror, -turn * tilt * sx, tx, turn / tilt * sy * mirror, sy, ty]
+    return functional.affine_grid(torch.stack(rows, 1).reshape(n, 2, 3), [n, 1, height, width], align_corners=False)
+
+
+def _sampled(pictures: Tensor, grid: Tensor, mode: str) -> Tensor:
+    """Pictures through sampling grids; colours that get smaller are the mean of four samples."""
+    x, fine = pictures.float(), mode == "bilinear" and pictures.shape[-1] > 1.2 * grid.shape[2]
+    if fine:
+        grid = functional.interpolate(grid.permute(0, 3, 1, 2), scale_factor=2, mode="bilinear").permute(0, 2, 3, 1)
+    out = functional.grid_sample(x, grid, mode=mode, padding_mode="reflection", align_corners=False)
+    return functional.avg_pool2d(out, 2) if fine else out

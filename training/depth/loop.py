@@ -1,7 +1,5 @@
-"""The training loop of the depth network: losses, checkpoints, log, resume."""
+"""The training loop of the depth networks: they learn side by side from the same pictures; checkpoints, log, resume."""
 
-import copy
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,170 +7,150 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from spatia_core.backends.nano.depth_network import DepthNetwork
+from training.depth.albums import Album, Rendered
 from training.depth.examples import Studio
+from training.depth.losses import depth_loss, outline_loss
+from training.students import Student, rate_at, resumed, save
 
-_SIZES = ((0.45, (128, 96), 24), (0.75, (192, 128), 14), (1.0, (224, 160), 10))
-"""Up to which share of the steps: width, height and batch."""
-_REAL = 4
-"""Real photos with one outlined thing in every batch."""
-_OUTLINE = 0.25
-"""Weight of the outlines' loss."""
+_SIZES = {
+    "world": ((0.4, (128, 96)), (0.65, (192, 128)), (1.0, (224, 160))),
+    "wide": ((0.4, (192, 64)), (0.65, (256, 96)), (1.0, (320, 96))),
+    "tall": ((0.4, (96, 128)), (0.65, (128, 192)), (1.0, (160, 224))),
+}
+"""By shape of the pictures, up to which share of the training: width and height."""
+_OFTEN = {"world": 0.68, "wide": 0.17, "tall": 0.15}
+"""How often a batch is of that shape."""
+_WEIGHTS = (1.0, 0.5, 0.3, 0.25)
+"""Of level, gradient, shape and outline."""
 _WARM_UP = 150
+_TEACHING = 0.3
+"""Share of the training after which photos without depth are learned from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How long and how."""
 
-    steps: int
+    steps: int = 3000
+    """Optimisation steps in all, unless `minutes` is given."""
+    minutes: float | None = None
+    """Wall time in all; the schedule follows the clock."""
+    batch: int = 10
+    """Rendered pictures in a batch."""
+    measured: int = 0
+    """Measured frames in a batch."""
+    unlabelled: int = 0
+    """Photos without depth in a batch, once the networks can teach each other."""
+    outlined: int = 4
+    """Photos with one outlined thing in a batch."""
     rate: float = 1e-3
     checkpoint: Path = Path("depth.pt")
     every: int = 200
     """Steps between checkpoints."""
 
 
-def train(network: DepthNetwork, studio: Studio, plan: Plan) -> nn.Module:
-    """Trains for `plan.steps` steps in all, going on from the checkpoint where there is one; returns the average."""
-    network.to(memory_format=torch.channels_last).train()  # pyright: ignore[reportCallIssue]
-    average = copy.deepcopy(network).eval().requires_grad_(False)
-    optimizer = _optimizer(network)
-    step = 0
-    if plan.checkpoint.exists():
-        state = torch.load(plan.checkpoint, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimizer.load_state_dict(state["optimizer"])
-        step = state["step"]
-        studio.dice.rng = np.random.default_rng(step)
+@dataclass(frozen=True, eq=False, slots=True)
+class Material:
+    """What is learned from."""
+
+    studio: Studio
+    rendered: Rendered
+    measured: Album | None = None
+    shares: Tensor | None = None
+    """How often each measured frame is drawn."""
+    unlabelled: Tensor | None = None
+    """(n, 3, h, w) uint8 photos without depth."""
+
+
+Batch = tuple[Tensor, Tensor, Tensor]
+"""Colours of all pictures, inverse depth of the first ones, masks of the others."""
+
+
+def train(students: Sequence[Student], material: Material, plan: Plan) -> None:
+    """Trains until the plan is done, going on from the checkpoint where there is one; the averages are the result."""
+    step, before = resumed(plan.checkpoint, students)
+    material.studio.reseed(step)
     log: list[tuple[float, ...]] = []
     started = time.perf_counter()
-    while step < plan.steps:
-        share = step / plan.steps
-        size, batch = next((s, b) for end, s, b in _SIZES if share < end)
-        cosine = 0.5 * (1 + np.cos(np.pi * share)) + 0.005
-        for group in optimizer.param_groups:
-            group["lr"] = float(plan.rate * min(1.0, (step + 1) / _WARM_UP) * cosine)
-        log.append(_step(network, optimizer, studio, size, batch))
-        _follow(average, network, step)
+    while (share := _share(plan, step, before + time.perf_counter() - started)) < 1:
+        batch = _batch(students, material, plan, share)
+        for student in students:
+            student.set_rate(rate_at(share, step, plan.rate, _WARM_UP))
+        losses = [_step(s, batch, step) for s in students]
         step += 1
+        if step % min(10, plan.every) == 0:
+            log.append(tuple(torch.stack(losses).mean(0).tolist()))
         if step % plan.every == 0:
-            studio.rendered.refresh()
-            means = " ".join(f"{v:.4f}" for v in np.mean(log, 0))
-            minutes = (time.perf_counter() - started) / 60
-            print(f"step {step} size {size} pictures {len(studio.rendered)} minutes {minutes:.1f} ", end="")
-            print(f"loss, level, gradient, shape, outline: {means}", flush=True)
+            seconds = before + time.perf_counter() - started
+            _report(step, share, len(material.rendered), seconds, log)
             log.clear()
-            _save(plan.checkpoint, network, average, optimizer, step)
-    return average
+            save(plan.checkpoint, students, step, seconds)
+            material.rendered.refresh()
+    save(plan.checkpoint, students, step, before + time.perf_counter() - started)
 
 
-def depth_loss(found: Tensor, truth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(level, gradient, shape) of inverse depth, each free of scale; 0 = sky.
-
-    Level compares logarithms relative to the picture's mean, gradient their steps at four sizes, shape what is left
-    after the best scale and shift.
-    """
-    a = found / (found.mean((1, 2), keepdim=True) + 1e-6)
-    b = truth / (truth.mean((1, 2), keepdim=True) + 1e-6)
-    apart = torch.log(a + 0.05) - torch.log(b + 0.05)
-    gradient = torch.zeros(())
-    for k in range(4):
-        q = apart if k == 0 else functional.avg_pool2d(apart[:, None], 2**k)[:, 0]
-        gradient = gradient + q.diff(dim=2).abs().mean() + q.diff(dim=1).abs().mean()
-    am, bm = a - 1, b - 1
-    slope = (am * bm).sum((1, 2), keepdim=True) / ((am * am).sum((1, 2), keepdim=True) + 1e-4)
-    spread = bm.abs().mean((1, 2), keepdim=True) + 0.05
-    shape = ((slope.clamp(0, 5) * am - bm).abs() / spread).clamp(max=6).mean()
-    return apart.abs().mean(), gradient, shape
-
-
-def outline_loss(found: Tensor, mask: Tensor) -> Tensor:
-    """What stands before something is nearer: inside a real thing's outline nearer than beside and above it.
-
-    `mask` is 1 inside; below the thing nothing is asked (it stands there). Half the pull of a hinge on log depth at
-    0.1, over thin bands on both sides of the outline.
-    """
-    inside = mask[:, None]
-    log = torch.log(found + 0.02 * found.mean((1, 2), keepdim=True))[:, None]
-    window = 7
-    wide = functional.max_pool2d(inside, window, 1, window // 2)
-    above_only = functional.pad(inside, (0, 0, 0, 4))[:, :, 4:]  # the mask moved up by 4 rows
-    beside = wide * (1 - inside) * functional.max_pool2d(above_only, (1, window), 1, (0, window // 2))
-    core = inside * functional.max_pool2d(1 - inside, window, 1, window // 2)
-
-    def near_mean(weight: Tensor) -> tuple[Tensor, Tensor]:
-        total = functional.avg_pool2d(weight, 9, 1, 4)
-        return functional.avg_pool2d(log * weight, 9, 1, 4) / (total + 1e-4), total
-
-    (inner, a), (outer, b) = near_mean(core), near_mean(beside)
-    both = ((a > 0.03) & (b > 0.03)).float()
-    return (functional.relu(outer + 0.1 - inner) * both).sum() / (both.sum() + 1)
-
-
-def export(network: nn.Module, path: Path) -> None:
-    """Half-precision weights as the product reads them."""
-    state = network.state_dict().items()
-    save_file({k: (v.half() if v.is_floating_point() else v).contiguous() for k, v in state}, path)
-
-
-def start_from(network: DepthNetwork, weights: Path) -> None:
+def start_from(network: nn.Module, weights: Path) -> None:
     """Goes on from finished weights."""
     network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
 
 
-def _optimizer(network: nn.Module) -> torch.optim.Optimizer:
-    groups = [
-        {"params": [p for p in network.parameters() if p.ndim > 1], "weight_decay": 0.02},
-        {"params": [p for p in network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.98))
+def _share(plan: Plan, step: int, seconds: float) -> float:
+    return seconds / 60 / plan.minutes if plan.minutes else step / plan.steps
 
 
-def _step(
-    network: nn.Module, optimizer: torch.optim.Optimizer, studio: Studio, size: tuple[int, int], batch: int
-) -> tuple[float, ...]:
-    examples = [studio.synthetic(*size) for _ in range(batch)]
-    real = [studio.real(*size) for _ in range(_REAL)]
-    rgb = _pictures([e[0] for e in examples] + [r[0] for r in real])
-    truth = torch.from_numpy(np.stack([e[1] for e in examples]))[:, ::2, ::2]
-    masks = torch.from_numpy(np.stack([r[1] for r in real])).float()[:, ::2, ::2]
-    with torch.autocast("cpu", torch.bfloat16):
-        found = network(rgb)
-    found = found.float()
-    level, gradient, shape = depth_loss(found[:batch], truth)
-    outline = outline_loss(found[batch:], masks)
-    loss = level + 0.5 * gradient + 0.3 * shape + _OUTLINE * outline
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimizer.step()
-    return tuple(float(v.detach()) for v in (loss, level, gradient, shape, outline))
+def _batch(students: Sequence[Student], material: Material, plan: Plan, share: float) -> Batch:
+    studio, shapes = material.studio, material.rendered.shapes()
+    shape = shapes[int(_drawn(torch.tensor([_OFTEN[s] for s in shapes]), 1, studio.dice))]
+    size = next(s for end, s in _SIZES[shape] if share < end)
+    albums = [material.rendered.draw(shape, plan.batch, studio.dice)]
+    if material.measured is not None and material.shares is not None and plan.measured:
+        albums.append(material.measured.at(_drawn(material.shares, plan.measured, studio.dice)))
+    if material.unlabelled is not None and plan.unlabelled and share > _TEACHING:
+        photos = material.unlabelled
+        at = torch.randint(len(photos), (plan.unlabelled,), generator=studio.dice)
+        albums.append(_taught(students, photos[at.to(photos.device)]))
+    pairs = [studio.pictures(album, *size) for album in albums]
+    rgb, mask = studio.outlines(plan.outlined, *size)
+    pictures = torch.cat([*(colours for colours, _ in pairs), rgb]).contiguous(memory_format=torch.channels_last)
+    return pictures, torch.cat([inverse for _, inverse in pairs])[:, ::2, ::2], mask[:, ::2, ::2]
 
 
-def _pictures(images: Sequence[np.ndarray]) -> Tensor:
-    rgb = torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).float() / 255
-    return rgb.contiguous(memory_format=torch.channels_last)
+def _drawn(shares: Tensor, count: int, dice: torch.Generator) -> Tensor:
+    return torch.multinomial(shares, count, replacement=True, generator=dice)
 
 
 @torch.no_grad()
-def _follow(average: nn.Module, network: nn.Module, step: int) -> None:
-    """Exponential moving average, quick in the beginning."""
-    keep = min(0.997, 1 - 1 / (step / 4 + 1))
-    for a, b in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
-        if a.is_floating_point():
-            a.lerp_(b, 1 - keep)
-        else:
-            a.copy_(b)
+def _taught(students: Sequence[Student], photos: Tensor) -> Album:
+    """Photos with the depth that the averaged networks together see in them and in their mirror images."""
+    x = photos.float() / 255
+    total = torch.zeros_like(x[:, 0])
+    for student in students:
+        for mirrored in (False, True):
+            y = (x.flip(3) if mirrored else x).contiguous(memory_format=torch.channels_last)
+            with torch.autocast(x.device.type, torch.bfloat16):
+                inverse = student.average(y)
+            inverse = functional.interpolate(inverse.float()[:, None], x.shape[2:], mode="bilinear")[:, 0]
+            total += (inverse.flip(2) if mirrored else inverse) / inverse.mean((1, 2), keepdim=True)
+    return Album(photos, (total / (2 * len(students))).half(), torch.zeros_like(photos[:, 0]))
 
 
-def _save(path: Path, network: nn.Module, average: nn.Module, optimizer: torch.optim.Optimizer, step: int) -> None:
-    temporary = path.with_suffix(".tmp")
-    state = {"network": network.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict()}
-    torch.save(state | {"step": step}, temporary)
-    os.replace(temporary, path)
-    export(average, path.with_suffix(".safetensors"))
+def _step(student: Student, batch: Batch, step: int) -> Tensor:
+    """One optimisation step; the losses: all together, level, gradient, shape, outline."""
+    rgb, truth, mask = batch
+    with torch.autocast(rgb.device.type, torch.bfloat16):
+        found = student.network(rgb)
+    found = found.float()
+    parts = (*depth_loss(found[: len(truth)], truth), outline_loss(found[len(truth) :], mask))
+    loss = torch.stack([w * p for w, p in zip(_WEIGHTS, parts, strict=True)]).sum()
+    student.improve(loss, step)
+    return torch.stack([loss, *parts]).detach()
+
+
+def _report(step: int, share: float, pictures: int, seconds: float, log: list[tuple[float, ...]]) -> None:
+    means = " ".join(f"{v:.4f}" for v in np.mean(log, 0))
+    print(f"step {step} share {share:.2f} pictures {pictures} minutes {seconds / 60:.1f} ", end="")
+    print(f"loss, level, gradient, shape, outline: {means}", flush=True)

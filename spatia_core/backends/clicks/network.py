@@ -9,20 +9,24 @@ from spatia_core.backends.nano import layers
 
 CUES = 11
 """Number of cue maps, see `cues.CuePicture.maps`."""
+NAMES = ("click_hybrid", "click_hybrid_mirrored")
+"""Weight files: one network looks at the picture, the other at its mirror image."""
+WIDTHS = (20, 36, 60, 116, 192)
+"""Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input size."""
 
 
 class ClickNetwork(nn.Module):
-    """Residual U-Net of 1.6 M parameters, trained at 192 x 192 pixels; sides must be multiples of 32."""
+    """Residual U-Net of 2.4 M parameters, trained at 192 x 192 pixels; sides must be multiples of 32."""
 
     def __init__(self) -> None:
         super().__init__()
-        w = layers.WIDTHS
+        w = WIDTHS
         self.stem = layers.convolution(5, w[0], 3, 2)
         self.cue_stem = nn.Sequential(nn.Conv2d(CUES, w[0], 3, 2, 1), nn.Hardswish(), nn.Conv2d(w[0], w[0], 3, 1, 1))
         self.cue_at_eighth = nn.Conv2d(CUES, w[2], 1)
-        self.encoder = layers.encoder_stages()
+        self.encoder = layers.encoder_stages(w)
         self.context = layers.GlobalContext(w[-1])
-        self.decoder = layers.decoder_stages()
+        self.decoder = layers.decoder_stages(w)
         self.merge = layers.convolution(w[0] + CUES, 24)
         self.head = nn.Conv2d(24, 1, 3, padding=1)
 

@@ -15,9 +15,6 @@ from spatia_core.errors import BackendUnavailable
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 """Folder of the weights that travel with the package."""
 
-WIDTHS = (16, 28, 48, 96, 160)
-"""Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input size."""
-
 FeatureMap = Float[Tensor, "b _c _h _w"]
 
 
@@ -57,12 +54,12 @@ class GlobalContext(nn.Module):
         return x * (1 + torch.tanh(gate))[..., None, None] + shift[..., None, None]
 
 
-def encoder_stages(widths: Sequence[int] = WIDTHS) -> nn.ModuleList:
+def encoder_stages(widths: Sequence[int]) -> nn.ModuleList:
     """Four stages of two residual blocks, each halving the size."""
     return nn.ModuleList(nn.Sequential(ResidualBlock(a, b, 2), ResidualBlock(b, b)) for a, b in pairwise(widths))
 
 
-def decoder_stages(widths: Sequence[int] = WIDTHS) -> nn.ModuleList:
+def decoder_stages(widths: Sequence[int]) -> nn.ModuleList:
     """Four convolutions that take the coarse map joined with the skip of the next finer size."""
     deep = tuple(reversed(widths))
     return nn.ModuleList(convolution(a + b, b) for a, b in pairwise(deep))
@@ -78,10 +75,15 @@ def join_upward(coarse: FeatureMap, skips: Sequence[FeatureMap], decoder: nn.Mod
 
 def with_coordinates(rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 5 h w"]:
     """RGB in [0, 1] stretched to [-2, 2], joined with x and y planes that run from -1 to 1."""
-    b, _, h, w = rgb.shape
-    x = torch.linspace(-1, 1, w).to(rgb).view(1, 1, 1, w).expand(b, 1, h, w)
-    y = torch.linspace(-1, 1, h).to(rgb).view(1, 1, h, 1).expand(b, 1, h, w)
-    return torch.cat([rgb * 4 - 2, x, y], 1)
+    return torch.cat([rgb * 4 - 2, coordinates(rgb)], 1)
+
+
+def coordinates(like: FeatureMap) -> Float[Tensor, "b 2 _h _w"]:
+    """x and y planes from -1 to 1, of the size, kind and device of a map."""
+    b, _, h, w = like.shape
+    x = torch.linspace(-1, 1, w, dtype=like.dtype, device=like.device).view(1, 1, 1, w).expand(b, 1, h, w)
+    y = torch.linspace(-1, 1, h, dtype=like.dtype, device=like.device).view(1, 1, h, 1).expand(b, 1, h, w)
+    return torch.cat([x, y], 1)
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
