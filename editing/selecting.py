@@ -1,7 +1,7 @@
 """The selection half of a session: clicks, boxes, shapes in space, and what is selected by them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +17,9 @@ from spatia_core.errors import InvalidInput
 from spatia_core.memory import SpatialMemory
 from spatia_core.pipeline import Backends
 from spatia_core.render import render
+
+MOST_CLICKS = 200
+"""Clicks that one selection may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,20 @@ class Selecting(ABC):
 
     def click(self, x: float, y: float, positive: bool = True) -> Mask:
         """The mask after one more click at working pixel (x, y); a first - click raises InvalidInput."""
-        return self._ask(self.picking.asked(click=Click(x, y, positive)))
+        return self.clicks([Click(x, y, positive)])
+
+    def clicks(self, clicks: Sequence[Click]) -> Mask:
+        """The mask after several clicks at once, which are one step: what was clicked while an answer was awaited."""
+        picking = self.picking
+        most = MOST_CLICKS - len(picking.clicks)
+        if len(clicks) > most:
+            raise InvalidInput(
+                f"A selection holds at most {MOST_CLICKS} clicks; these {len(clicks)} were too many and were left out. "
+                "Draw a box around the thing, or start over."
+            )
+        for click in clicks:
+            picking = picking.asked(click=click)
+        return self._ask(picking)
 
     def box(self, x0: float, y0: float, x1: float, y1: float) -> Mask:
         """The mask for a box in working pixels, any two opposite corners."""
@@ -156,9 +172,8 @@ class Selecting(ABC):
         if not closed.any():
             return found
         out = ~shown_mask(closed, render(self.state.memory.cloud, self.state.camera))
-        last = picking.clicks[-1] if picking.clicks else None
         masks = found.masks & out
-        if not masks[0].any() or (last is not None and last.positive and not out[int(last.y), int(last.x)]):
+        if not masks[0].any() or not all(out[int(c.y), int(c.x)] for c in picking.clicks if c.positive):
             raise InvalidInput("That thing is locked or hidden. Change that in the list of objects first.")
         return Segmentation(masks, found.scores)
 

@@ -1,9 +1,13 @@
 // The stage: one picture on which things are clicked, boxed and dragged.
 //
 // In:  props.value = { image, width, height, mask, clicks, box, foot, target, preview }  (see editing/panels/pictures.py)
-// Out: events "point" {x, y, positive}, "frame" {x0, y0, x1, y1}, "aim" {}, "drag" {x, y}, "drop" {x, y}
+// Out: events "point" {clicks: [[x, y, positive], ...], message}, "frame" {x0, y0, x1, y1, message}, "aim" {},
+//      "drag" {x, y}, "drop" {x, y}
+// Clicks and boxes are numbered and sent one at a time; `heard` is the last one that the server has answered. What is
+// clicked meanwhile goes along with the next message, so that no number of clicks makes a queue.
 // Every coordinate is in working pixels of the picture; `foot` is where the selected thing touches the ground.
 
+const PATIENCE = 15000; // milliseconds until an answer is taken for lost
 const ACCENT = "#ff4081";
 const TOOLS = [
   ["add", "+", "This", "Click on the thing you want to change. Shift+click: not this."],
@@ -20,6 +24,8 @@ function mountStage(element, props, trigger, watch) {
   let cross = null; // keyboard crosshair, or null while the mouse is used
   let drag = null; // {from, at, start, dx, dy} of a box or a move under way
   let corner = null; // first corner of a box made with the keyboard
+  const later = []; // clicks that wait for the answer to those before
+  let boxed = null, message = 0, awaited = 0, patience = 0, redraw = 0;
 
   const working = () => document.querySelector(".note.working"); // the dock says so; clicks would be refused
 
@@ -164,7 +170,7 @@ function mountStage(element, props, trigger, watch) {
     drag = null;
     if (mode === "box") {
       if (Math.abs(d.at[0] - d.from[0]) >= 4 && Math.abs(d.at[1] - d.from[1]) >= 4)
-        trigger("frame", { x0: d.from[0], y0: d.from[1], x1: d.at[0], y1: d.at[1] });
+        send({ x0: d.from[0], y0: d.from[1], x1: d.at[0], y1: d.at[1] });
     } else if (d.at !== d.from) {
       v.target = [v.foot[0] + d.dx, v.foot[1] + d.dy];
       trigger("drop", { x: v.target[0], y: v.target[1] });
@@ -193,9 +199,31 @@ function mountStage(element, props, trigger, watch) {
   function point([x, y], shift) {
     if (mode !== "add" && mode !== "not") return;
     const positive = (mode === "add") !== shift;
-    v.clicks.push([x, y, positive]); // seen at once; the server's answer replaces it
-    draw();
-    trigger("point", { x, y, positive });
+    later.push([x, y, positive]); // seen at once; the server's answer replaces it
+    v.clicks.push(later.at(-1));
+    send();
+    if (!redraw) redraw = requestAnimationFrame(() => ((redraw = 0), draw()));
+  }
+
+  function send(box) {
+    if (box) boxed = box, later.length = 0; // a box drawn after the clicks stands for what was meant
+    if (awaited || !v) return;
+    if (!boxed && !later.length) return;
+    awaited = message = Math.max(message + 1, Date.now());
+    clearTimeout(patience);
+    patience = setTimeout(() => ((awaited = 0), send()), PATIENCE); // the answer was lost on its way
+    if (boxed) trigger("frame", { ...boxed, message });
+    else trigger("point", { clicks: later.splice(0), message });
+    boxed = null;
+  }
+
+  function answered(heard) {
+    if (!awaited || heard < awaited) return;
+    awaited = 0;
+    clearTimeout(patience);
+    if (working()) later.length = 0, (boxed = null); // the server would refuse them
+    v.clicks.push(...later);
+    send();
   }
 
   // --- keyboard ------------------------------------------------------------------------------------------------
@@ -215,7 +243,7 @@ function mountStage(element, props, trigger, watch) {
       if (mode !== "box") point(cross, e.shiftKey);
       else if (!corner) corner = [...cross];
       else {
-        trigger("frame", { x0: corner[0], y0: corner[1], x1: cross[0], y1: cross[1] });
+        send({ x0: corner[0], y0: corner[1], x1: cross[0], y1: cross[1] });
         corner = null;
       }
     } else if (e.key === "Escape") {
@@ -237,7 +265,8 @@ function mountStage(element, props, trigger, watch) {
     const next = props.value;
     element.classList.toggle("empty", !next || !next.image);
     v = next && next.image ? { ...next, clicks: [...next.clicks] } : null;
-    if (!v) return;
+    if (!v) return (later.length = awaited = 0), (boxed = null);
+    answered(v.heard);
     const mine = v;
     frame.style.aspectRatio = `${v.width} / ${v.height}`;
     // a portrait picture must not be taller than the screen

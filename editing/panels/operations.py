@@ -14,6 +14,7 @@ from editing.edits import Look, Triple
 from editing.guests import MODELS, Donor, read_thing
 from editing.panels import pictures
 from editing.panels.desk import Desk
+from editing.panels.handlers import clicks_of, heard
 from editing.panels.page import Page, Updates, note
 from editing.panels.space import SpaceHandlers
 from editing.recolouring import hex_colour
@@ -298,12 +299,14 @@ class OperationsHandlers(SpaceHandlers):
         """A click on the stage; the first after something was brought along puts it there."""
         if desk is None or desk.guest is None:
             return super().point(desk, event)
+        data = heard(desk, event)
 
         def work(session: Session) -> str:
             assert desk is not None
+            at = clicks_of(data)[0]
             guest, desk.guest = desk.guest, None
             assert guest is not None
-            session.insert(guest, float(event._data["x"]), float(event._data["y"]))
+            session.insert(guest, at.x, at.y)
             desk.forget_move()
             return "It stands there and is selected: drag it, turn or resize it, or undo."
 

@@ -92,6 +92,7 @@ class Page:
     save_gaussians: gr.Button
     save_splat: gr.Button
     save_dataset: gr.Button
+    link: gr.HTML
     # dock
     message: gr.HTML
     undo: gr.Button
@@ -136,6 +137,7 @@ class Page:
             | self._selecting(desk)
             | self.camera(desk)
             | {
+                self.link: desk.link,
                 self.facts: pictures.facts(session),
                 self.first: pictures.player([("Initial clip", state.before)]),
                 self.clips: versions.value(session, desk.pair),
@@ -209,6 +211,11 @@ class Page:
         return {self.frames: shot.frames, self.amount: gr.update(value=shot.amount), self.seed: shot.seed} | {
             self.back: gr.update(value=shot.path.endswith("-and-back"))
         }
+
+    def said_before(self, desk: Desk) -> Updates:
+        """The controls that a page loaded anew has forgotten."""
+        along = desk.session.with_shadow
+        return self.shot_said(desk.drafts.shot) | {self.shadow: along, self.prompts: "\n".join(desk.prompts)}
 
     def says(self, desk: Desk) -> Updates:
         """The camera move in plain words."""

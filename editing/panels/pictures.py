@@ -74,6 +74,7 @@ def stage(desk: Desk) -> dict[str, Any] | None:
         "foot": foot(mask) if mask is not None and selected else None,
         "target": desk.target,
         "preview": desk.preview,
+        "heard": desk.heard,
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from editing.filming import Shot
-from editing.panels import parts, timeline, versions
+from editing.panels import links, parts, timeline, versions
 from editing.panels.downloads import DOWNLOADS, OTHER_FORMS
 from editing.panels.page import path_sentence
 from editing.timeline import MAX_FRAMES
@@ -69,7 +69,8 @@ def compare_step() -> dict[str, Any]:
         gr.HTML('<p class="how">Blender and browsers open .glb, splat viewers .ply and .splat, trainers the .zip.</p>')
         with gr.Row(elem_classes="buttons"):
             made |= {f"save_{n}": _save(n) for n in OTHER_FORMS}
-    return made | {"clips": clips, "result": result, "trust": trust}
+    link = links.link_button(elem_id="link")
+    return made | {"clips": clips, "result": result, "trust": trust, "link": link}
 
 
 def _save(name: str) -> gr.Button:
