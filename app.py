@@ -18,7 +18,7 @@ if os.environ.get("SPACES_ZERO_GPU"):
 import gradio as gr
 
 from editing import choosing
-from editing.panels import filming, links, operations, parts, pictures, viewport
+from editing.panels import filming, limits, links, operations, parts, pictures, viewport
 from editing.panels.api import add_endpoints
 from editing.panels.desk import Studio
 from editing.panels.downloads import DOWNLOADS
@@ -255,6 +255,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             share=args.share,
             allowed_paths=[folder],
             max_file_size=MAX_UPLOAD,
+            app_kwargs=limits.guarded(),
             theme=studio_theme(),
             css_paths=[parts.WEB / f"{sheet}.css" for sheet in ("app", "player", "viewport", "timeline")],
             footer_links=["api", "gradio"],

@@ -13,6 +13,7 @@ from spatia_core.backends.protocols import Progress, silent
 from spatia_core.errors import InvalidInput
 from spatia_core.frames import Frame
 from spatia_core.io.exports import EXPORTS
+from spatia_core.io.files import replacing
 from spatia_core.io.trajectories import WRITERS
 
 OTHER_FORMS = {
@@ -63,7 +64,11 @@ def _camera_files(session: Session, file: Path) -> Path:
     """The way of the keys, or of the newest clip, in every form that trajectories are written in."""
     keys = session.state.keys
     path = views.newest(session).path if keys is None else keys.path()
-    with tempfile.TemporaryDirectory(dir=session.folder) as place, zipfile.ZipFile(file, "w") as z:
+    with (
+        replacing(file) as temporary,
+        tempfile.TemporaryDirectory(dir=session.folder) as place,
+        zipfile.ZipFile(temporary, "w") as z,
+    ):
         for name, write in WRITERS.items():
             try:
                 write(Path(place) / name, path)

@@ -20,6 +20,7 @@ from editing.viewport import fields_of, number
 from spatia_core.backends.protocols import Progress
 from spatia_core.camera_path import BASE_NAMES
 from spatia_core.errors import Cancelled, InvalidInput, SpatiaError
+from spatia_core.io.files import disc_full, is_full
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,16 @@ def shot_of(desk: Desk | None, path: Any, back: Any, amount: Any, frames: Any, s
     keys = desk.session.state.keys if desk.ready else None
     shot = Shot(desk.trajectory or name, numbers[1], numbers[0], numbers[2], prompts=desk.prompts)
     return shot if keys is None else replace(shot, keys=keys, frames=keys.frames)
+
+
+def in_words(error: Exception) -> str:
+    """What a person is told of an error; what nobody expected is logged."""
+    if isinstance(error, SpatiaError):
+        return str(error)
+    if is_full(error):
+        return disc_full("a file of your session")
+    log.error("unexpected error", exc_info=error)
+    return UNEXPECTED
 
 
 def heard(desk: Desk | None, event: gr.EventData) -> dict[str, Any]:
@@ -95,11 +106,7 @@ class Handlers:
         if isinstance(error, Cancelled):
             gr.Info(str(error), duration=4)
             return note(str(error))
-        if isinstance(error, SpatiaError):
-            text = str(error)
-        else:
-            log.error("unexpected error", exc_info=error)
-            text = UNEXPECTED
+        text = in_words(error)
         gr.Warning(text, duration=12, title="That did not work")
         return note(text, "wrong")
 
