@@ -80,6 +80,8 @@ def photo_step() -> dict[str, Any]:
 
 def select_step() -> dict[str, Any]:
     """The rest of step 2, beside the stage."""
+    find = gr.Button("Find things for me", size="sm", interactive=False, elem_id="find")
+    things = parts.things(elem_id="things")
     candidates = parts.picture_strip("Other masks for these clicks", elem_id="candidates")
     with gr.Row(elem_classes="buttons"):
         take_back = gr.Button("Take back", size="sm", interactive=False, elem_id="take-back")
@@ -91,6 +93,8 @@ def select_step() -> dict[str, Any]:
         cut = gr.Button("Cut out", size="sm", interactive=False, elem_id="cut")
         overlap = gr.Button("Overlap", size="sm", interactive=False, elem_id="overlap")
     return {
+        "find": find,
+        "things": things,
         "candidates": candidates,
         "take_back": take_back,
         "start_over": start_over,
@@ -190,6 +194,8 @@ def wire(page: Page, h: operations.OperationsHandlers, opening: Sequence[Any]) -
     page.viewport.place(h.place, page.desk, **newest)
     page.viewport.object(h.object, page.desk, **quick)
     operations.wire(page, h, {"quick": quick, "newest": newest, "work": work})
+    page.find.click(h.find_things, page.desk, **work)
+    page.things.pick(h.pick_thing, page.desk, **each)
     page.candidates.pick(h.choose, page.desk, **each)
     page.grow.release(h.grow, [page.desk, page.grow], **newest)
     for name in ("start_over", "join", "cut", "overlap"):

@@ -12,11 +12,18 @@ from editing.selection import Combination, checked, shown_mask
 from editing.state import Click, Picking, State
 from editing.volume_selection import Step, Volume
 from spatia_core.arrays import Image, Mask, Selection
-from spatia_core.backends.protocols import Segmentation, Segmenter
+from spatia_core.backends.protocols import Progress, Segmentation, Segmenter, silent
 from spatia_core.errors import InvalidInput
+from spatia_core.everything import Things, find_things
 from spatia_core.memory import SpatialMemory
 from spatia_core.pipeline import Backends
 from spatia_core.render import render
+
+SIDE = 8
+"""Clicks a side with which all things of a picture are looked for."""
+
+MOST_THINGS = 30
+"""Things that are offered; more than that nobody looks through."""
 
 MOST_CLICKS = 200
 """Clicks that one selection may hold."""
@@ -43,6 +50,7 @@ class Selecting(ABC):
         self.with_shadow = False
         """What is changed takes its shadow along, where one is found."""
         self._chosen: Chosen | None = None
+        self._things: tuple[SpatialMemory, Things] | None = None
 
     @property
     @abstractmethod
@@ -105,6 +113,42 @@ class Selecting(ABC):
             raise InvalidInput(f"A selection can be grown or shrunk by at most 60 pixels, not {pixels}.")
         self._pick(replace(self.picking, grow=pixels))
 
+    @property
+    def things(self) -> Things | None:
+        """The things found in the present picture, the surest first; None until they were looked for."""
+        return self._things[1] if self._things is not None and self._things[0] is self.state.memory else None
+
+    def find_things(self, progress: Progress = silent) -> Things:
+        """Looks for all things of the present picture; an edit makes it another picture."""
+        if self.things is None:
+            memory, picture = self.state.memory, self.stage
+            with self._timed("things"):
+                found = find_things(self.tools.segmenter, self._embedded(), picture.shape[:2], SIDE, progress=progress)
+            self._things = (memory, Things(found.masks[:MOST_THINGS], found.scores[:MOST_THINGS]))
+        assert self.things is not None
+        return self.things
+
+    def select_thing(self, number: int, how: Combination | None = None) -> Mask:
+        """The mask after the thing of that number was picked.
+
+        With `how`, or right after `combine_next`, it is put together with the selection, else it takes its place.
+        """
+        things = self.things
+        if things is None or not 0 <= number < len(things.masks):
+            raise InvalidInput("There is no such thing in the list any more. Press Find things again.")
+        found = Segmentation(things.masks[number][None], things.scores[number][None])
+        base = self.picking
+        if how is not None and base.mask is not None:
+            solid = None if base.solid is None else base.volume(self.state.camera)
+            base = Picking(base=base.mask, how=how, solid=solid)
+        elif base.candidates is not None or base.drawn is not None:
+            base = Picking()
+        picking = replace(base, clicks=(), box=None, grow=0, drawn=None, choice=0)
+        self._pick(replace(picking, candidates=self._open(found, picking)))
+        mask = self.picking.mask
+        assert mask is not None
+        return mask
+
     def select_mask(self, mask: Mask) -> None:
         """A mask of the working picture's size, taken as it is."""
         self._pick(Picking(drawn=checked(mask, self.state.camera)))
@@ -157,14 +201,19 @@ class Selecting(ABC):
     def _ask(self, picking: Picking) -> Mask:
         state = self.state
         prompt = picking.prompt.checked_for(state.camera.height, state.camera.width)
-        if self._embedding is None or self._embedding[0] is not state.memory:
-            self._embedding = (state.memory, self.tools.segmenter.embed(self.stage))
         with self._timed("click"):
-            found = self.tools.segmenter.segment(self._embedding[1], prompt)
+            found = self.tools.segmenter.segment(self._embedded(), prompt)
         self._pick(replace(picking, candidates=self._open(found, picking), choice=0))
         mask = self.picking.mask
         assert mask is not None
         return mask
+
+    def _embedded(self) -> Any:
+        """What the segmenter knows of the present picture."""
+        memory = self.state.memory
+        if self._embedding is None or self._embedding[0] is not memory:
+            self._embedding = (memory, self.tools.segmenter.embed(self.stage))
+        return self._embedding[1]
 
     def _open(self, found: Segmentation, picking: Picking) -> Segmentation:
         """The masks without what is locked or hidden; raises InvalidInput for a click on that."""

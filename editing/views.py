@@ -27,6 +27,12 @@ def overlay(image: Image, mask: Mask | None) -> Image:
         return image
     out = image.copy()
     out[mask] = np.clip(0.55 * out[mask] + 0.45 * np.array(SELECTED), 0, 255)
+    return outlined(out, mask)
+
+
+def outlined(image: Image, mask: Mask) -> Image:
+    """The picture with a line around the mask."""
+    out = image.copy()
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     thickness = max(1, round(max(image.shape[:2]) / 500))
     cv2.drawContours(out, outlines, -1, (255, 255, 255), thickness + 2)

@@ -43,7 +43,8 @@ def desk(tmp_path, monkeypatch) -> Desk:
     desk = Desk(Studio(tmp_path))
     desk._session = make_session(tmp_path / "room")
     desk.session.click(*centre_of_thing())
-    monkeypatch.setattr("editing.panels.handlers.gr.Warning", lambda *_, **__: None)
+    for name in ("Warning", "Info"):
+        monkeypatch.setattr(f"editing.panels.handlers.gr.{name}", lambda *_, **__: None)
     return desk
 
 
@@ -114,6 +115,19 @@ def test_undo_while_something_is_made_waits_its_turn(desk, handlers):
         assert desk.session.state is state
     handlers.undo(desk)
     assert desk.session.state is not state
+
+
+def test_cancel_is_heard_before_the_work_has_begun(desk, handlers):
+    pages = handlers.delete(desk)
+    state = desk.session.state
+    while not next(pages).get(handlers.page.cancel, {}).get("interactive"):
+        pass  # the page says that something is under way; the work itself begins at the next step
+    assert desk.cancel()
+    *_, last = pages
+    assert "Cancelled" in last[handlers.page.message]["value"]
+    assert desk.session.state is state
+    *_, last = handlers.delete(desk)  # an old press of Cancel does not stop the next work
+    assert "It is gone" in last[handlers.page.message]["value"]
 
 
 # --- a full disc ------------------------------------------------------------------------------------------------------

@@ -143,6 +143,7 @@ class Desk:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._working = False
+        self._expected = False
         self._tabs = 1
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Desk":
@@ -173,11 +174,21 @@ class Desk:
         finally:
             self._lock.release()
 
+    def expect_work(self) -> None:
+        """Who presses Cancel from now on is heard by the work that comes, though it may not have begun."""
+        if not self._working and not self._expected:
+            self._stop.clear()
+            self._expected = True
+
+    def forget_work(self) -> None:
+        """The work that was expected is over, or never came."""
+        self._expected = False
+
     @contextmanager
     def long(self, progress: Progress) -> Iterator[Progress]:
         """The desk to oneself for longer; the progress handed out raises Cancelled once `cancel` was called."""
-        if not self._working:
-            self._stop.clear()  # before waiting: who presses Cancel meanwhile is heard
+        self.expect_work()
+        self._expected = False
         self._take(wait=10.0)
         self._working = True
 
@@ -206,7 +217,7 @@ class Desk:
     def cancel(self) -> bool:
         """Asks the work under way to stop; False when there is none."""
         self._stop.set()
-        return self._working
+        return self._working or self._expected
 
     # --- photo in, clips out ---------------------------------------------------------------------------------------
 

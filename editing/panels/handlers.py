@@ -114,11 +114,14 @@ class Handlers:
         def told(share: float, what: str) -> None:
             progress(share, desc=what)
 
+        desk.expect_work()
         yield self.page.busy(doing)
         try:
             said: Any = work(told)
         except Exception as e:
             said = self._wrong(e)
+        finally:
+            desk.forget_work()
         try:
             yield self.page.shown(desk, said)
         except Exception as e:  # the tab may have been closed meanwhile
@@ -230,6 +233,24 @@ class Handlers:
         """A box on the stage."""
         data, names = heard(desk, event), ("x0", "y0", "x1", "y1")
         return self._select(desk, lambda s: s.box(*(number(data.get(k), "a corner", -1e6, 1e6) for k in names)))
+
+    def find_things(self, desk: Desk | None, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
+        """All things of the picture are offered."""
+        desk = desk or Desk(self.studio)
+
+        def work(told: Progress) -> str:
+            with desk.long(told) as checked:
+                found = len(desk.session.find_things(checked).masks)
+            if not found:
+                return "No thing stands out here. Click on what you want to change, or draw a box around it."
+            return f"{found} {'thing' if found == 1 else 'things'} found. Point at one in the picture and click."
+
+        yield from self._long(desk, "Looking for things", work, progress)
+
+    def pick_thing(self, desk: Desk | None, event: gr.EventData) -> Updates:
+        """One of the things found; with Shift it is added to the selection."""
+        how = "add" if fields_of(event._data).get("add") is True else None
+        return self._select(desk, lambda s: s.select_thing(chosen_number(event), how))
 
     def choose(self, desk: Desk | None, event: gr.EventData) -> Updates:
         """Another candidate mask."""

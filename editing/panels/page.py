@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from editing.filming import Shot
-from editing.panels import listing, pictures, timeline, versions, viewport
+from editing.panels import listing, pictures, things, timeline, versions, viewport
 from editing.panels.desk import Desk
 from editing.panels.downloads import OTHER_FORMS
 from editing.planning import reads_prompts
@@ -29,6 +29,8 @@ class Page:
     # 2 select
     stage: gr.HTML
     viewport: gr.HTML
+    find: gr.Button
+    things: gr.HTML
     candidates: gr.HTML
     grow: gr.Slider
     take_back: gr.Button
@@ -137,6 +139,8 @@ class Page:
             | self._selecting(desk)
             | self.camera(desk)
             | {
+                self.find: gr.update(interactive=session.things is None),
+                self.things: things.value(session),
                 self.link: desk.link,
                 self.facts: pictures.facts(session),
                 self.first: pictures.player([("Initial clip", state.before)]),
@@ -168,7 +172,7 @@ class Page:
         stage = pictures.stage(desk)
         some = (stage is not None and stage["mask"] is not None) or desk.session.selects_in_space
         in_space = picking.solid is not None and picking.drawn is not None
-        touched = bool(picking.clicks or picking.box or picking.base is not None or in_space)
+        touched = bool(picking.clicks or picking.box or picking.mask is not None or in_space)
         x, y, z = desk.offset
         return {
             self.stage: stage,
