@@ -88,9 +88,9 @@ def newest(session: Session) -> Take:
     return _require(session.state.after or session.state.before)
 
 
-def before_after(session: Session, file: Path) -> Path:
-    """Writes both clips side by side, original left; raises InvalidInput until an edit was regenerated."""
-    before, after = _require(session.state.before), session.state.after
+def before_after(session: Session, file: Path, both: tuple[Take, Take] | None = None) -> Path:
+    """Writes two clips side by side; original and edited one unless told, InvalidInput until there are both."""
+    before, after = both or (_require(session.state.before), session.state.after)
     if after is None:
         raise InvalidInput("There is no edited clip yet. Delete or move something and regenerate first.")
     frames: Iterator[Image] = side_by_side(iter(before.clip.images), iter(after.clip.images))

@@ -287,6 +287,12 @@ class Desk:
         return (mask is not None and bool(mask.any())) or self.session.selects_in_space
 
     @property
+    def chosen(self) -> tuple[int, int] | None:
+        """The two clips that were chosen as A and B; None as long as one is missing."""
+        a, b = self.pair
+        return None if a is None or b is None or a == b else (a, b)
+
+    @property
     def placing(self) -> Placing:
         """Where the selection is tried out."""
         return Placing(self.offset, self.turn, self.size, self.on_ground)

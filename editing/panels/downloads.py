@@ -8,7 +8,7 @@ from pathlib import Path
 from editing import views
 from editing.project_file import save_project
 from editing.session import Session
-from editing.sharing import write_pack, write_page
+from editing.sharing import Numbers, pair, write_pack, write_page
 from spatia_core.backends.protocols import Progress, silent
 from spatia_core.errors import InvalidInput
 from spatia_core.frames import Frame
@@ -39,17 +39,23 @@ MOST_VIEWS = 120
 """Pictures in a data set; of a longer clip every n-th is written."""
 
 
-def saved(session: Session, what: str, progress: Progress = silent) -> Path:
-    """One of the downloads, written into the session's folder."""
+TWO = ("pair", "pack", "page")
+"""Downloads that show two clips."""
+
+
+def saved(session: Session, what: str, progress: Progress = silent, chosen: Numbers | None = None) -> Path:
+    """One of the downloads, written into the session's folder; those of two clips show the `chosen` ones."""
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(session.source.name).stem)[:60] or "photo"
+    ab = "before-after" if chosen is None else "clips-{}-and-{}".format(*chosen)
     if what == "clip":
         return views.newest(session).file
     if what == "pair":
-        return views.before_after(session, session.folder / f"{stem}-before-after.mp4")
+        both = pair(session, chosen)
+        return views.before_after(session, session.folder / f"{stem}-{ab}.mp4", (both.before, both.after))
     if what == "pack":
-        return write_pack(session, session.folder / f"{stem}-share.zip", datetime.now(UTC), progress)
+        return write_pack(session, session.folder / f"{stem}-share.zip", datetime.now(UTC), progress, chosen)
     if what == "page":
-        return write_page(session, session.folder / f"{stem}-before-after.html", datetime.now(UTC))
+        return write_page(session, session.folder / f"{stem}-{ab}.html", datetime.now(UTC), chosen)
     if what == "memory" or what in OTHER_FORMS:
         ending, write = EXPORTS["ply" if what == "memory" else what]
         file = session.folder / f"{stem}-memory{ending}"

@@ -199,7 +199,7 @@ class FilmingHandlers:
             desk.pair = pair
             a, b = pair
             if a is not None and b is not None:
-                return f"Clip {a} is A and clip {b} is B: compare them below."
+                return f"Clip {a} is A and clip {b} is B: compare them below, or take both home."
             return "Choose the other one: A or B under another clip." if a or b else "Original and edited are compared."
 
         return self.of._quick(desk, work, whole=True)

@@ -362,7 +362,7 @@ class Handlers:
                     raise InvalidInput("Open a photo first.")
                 with desk.quick() as session:
                     progress(0.1, desc="Writing the file")
-                    return str(saved(session, what, told)), note("The file is ready.")
+                    return str(saved(session, what, told, desk.chosen)), note("The file is ready.")
             except Exception as e:
                 return None, self._wrong(e)
 

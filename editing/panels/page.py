@@ -155,7 +155,7 @@ class Page:
                     visible=any(t is not None and t.footage.stopped for t in (state.before, state.after)),
                 ),
                 self.save_clip: gr.update(interactive=state.before is not None),
-                **{b: gr.update(interactive=state.after is not None) for b in self.sharing},
+                **{b: gr.update(interactive=bool(state.after or desk.chosen)) for b in self.sharing},
                 self.save_session: gr.update(interactive=True),
                 self.save_camera: gr.update(interactive=state.before is not None or state.keys is not None),
                 **{getattr(self, f"save_{form}"): gr.update(interactive=True) for form in ("memory", *OTHER_FORMS)},

@@ -56,6 +56,11 @@ def test_fork_and_compare_any_two_clips(branched: Studio):
         studio.page.click(f"#result button[data-view={view}]")
         assert studio.page.get_attribute(f"#result button[data-view={view}]", "aria-pressed") == "true"
     assert studio.page.locator("#result video").count() == 2
+    got = studio.download("save-page")  # there is no edited clip now: the page shows the chosen ones
+    assert got.suggested_filename.endswith("clips-2-and-3.html")
+    text = Path(got.path()).read_text(encoding="utf-8")
+    assert "Clip 2: Delete" in text
+    assert "Clip 3: Original" in text
     press(studio, 2, "fork")
     studio.expect("You are back at clip 2")
     studio.shows_clips("Original", "Edited")
