@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from editing.chosen import Chosen, chosen, points_of, usable
 from editing.operations import Cleared
 from editing.selection import Combination, checked, shown_mask
@@ -17,7 +19,7 @@ from spatia_core.errors import InvalidInput
 from spatia_core.everything import Things, find_things
 from spatia_core.memory import SpatialMemory
 from spatia_core.pipeline import Backends
-from spatia_core.render import render
+from spatia_core.render import Rendering, render
 
 SIDE = 8
 """Clicks a side with which all things of a picture are looked for."""
@@ -72,6 +74,27 @@ class Selecting(ABC):
     def stage(self) -> Image:
         """(h, w, 3) what selections are made on: the present memory seen by the photo's camera."""
         return render(self.state.memory.cloud, self.state.camera).rgb
+
+    @property
+    def shown(self) -> Image:
+        """(h, w, 3) the stage without what is hidden; chequered where nothing is known of what is behind it."""
+        return self._without_hidden(self.state.memory)[0]
+
+    def _without_hidden(self, memory: SpatialMemory) -> tuple[Image, Rendering]:
+        """The photo's camera's view of a memory without what is hidden in it, gaps chequered, and the bare rendering.
+
+        Clips are filmed of the whole memory; a list of hidden things is for the eyes of who works.
+        """
+        seen = render(memory.cloud, self.state.camera)
+        hidden = self.state.objects.hidden(memory)
+        if not hidden.any():
+            return seen.rgb, seen
+        known = seen.coverage
+        seen = render(memory.cloud[~hidden], self.state.camera)
+        picture, gaps = seen.rgb.copy(), known & ~seen.coverage
+        y, x = np.nonzero(gaps)
+        picture[gaps] = np.where((x // 8 + y // 8) % 2, 176, 208)[:, None]
+        return picture, seen
 
     def click(self, x: float, y: float, positive: bool = True) -> Mask:
         """The mask after one more click at working pixel (x, y); a first - click raises InvalidInput."""

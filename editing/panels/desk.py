@@ -134,8 +134,8 @@ class Desk:
         """One for every round."""
         self.trajectory: str | None = None
         """A trajectory file in place of a named camera move."""
-        self.pictures: tuple[tuple[SpatialMemory, str], ...] = ()
-        """The last memories shown and the addresses of their pictures, so that each is written once."""
+        self.pictures: tuple[tuple[SpatialMemory, tuple[Volume, ...], str], ...] = ()
+        """The last memories shown, what was hidden in them, and the addresses of their pictures, each written once."""
         self.window = Window()
         """What the 3D view was given."""
         self._measured: tuple[tuple[Take, Trust], ...] = ()

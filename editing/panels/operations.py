@@ -36,7 +36,7 @@ _LIST = """
 <input type="text" value="{{name}}" maxlength="60" aria-label="Name" data-do="name">
 <span class="count">{{points}}</span>
 <button type="button" data-do="select" aria-pressed="{{chosen}}">Select</button>
-<button type="button" data-do="hidden" aria-pressed="{{hidden}}" title="Left out of the 3D view">Hide</button>
+<button type="button" data-do="hidden" aria-pressed="{{hidden}}" title="Not shown in the picture and the 3D view, nor selected; clips still hold it">Hide</button>
 <button type="button" data-do="locked" aria-pressed="{{locked}}" title="Not selected by clicks and shapes">Lock</button>
 <button type="button" data-do="drop" aria-label="Take {{name}} off the list" title="Off the list; its points stay">&times;</button>
 </li>{{/each}}
@@ -348,7 +348,8 @@ class OperationsHandlers(SpaceHandlers):
                 return f"{item.name} is off the list; its points stay."
             if what in ("hidden", "locked"):
                 session.change_object(key, **{what: bool(value)})
-                words = {"hidden": ("left out of the 3D view", "shown again"), "locked": ("locked", "free again")}[what]
+                hidden, locked = ("hidden here; clips still hold it", "shown again"), ("locked", "free again")
+                words = hidden if what == "hidden" else locked
                 return f"{item.name} is {words[0] if value else words[1]}."
             if what in ("name", "colour"):
                 session.change_object(key, **{what: value})
