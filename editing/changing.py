@@ -137,8 +137,11 @@ class Changing(Selecting):
         self._advance("Show all", replace(self.state, objects=self.state.objects.all_shown()))
 
     def change_object(self, key: str, **values: Any) -> None:
-        """A kept object has another name or colour, is hidden, shown, locked or free."""
+        """A kept object has another name or colour, is hidden, shown, locked or free; a hidden one is not selected."""
+        selected = self.picking.solid is not None and self.picking.solid is self.state.objects[key].volume
         self._advance("Change the list", replace(self.state, objects=self.state.objects.changed(key, **values)))
+        if values.get("hidden") and selected:
+            self._forget_selection()
 
     def drop_object(self, key: str) -> None:
         """A kept object is no longer in the list; its points stay."""

@@ -177,6 +177,17 @@ def test_what_is_behind_a_hidden_thing_is_not_selected_through_it(session):
         session.click(*centre_of_thing())
 
 
+def test_hiding_what_is_selected_ends_the_selection_and_undo_brings_it_back(session):
+    key = kept(session)
+    assert session.selects_in_space
+    session.change_object(key, locked=True)
+    assert session.selects_in_space
+    session.change_object(key, hidden=True)
+    assert not session.selects_in_space
+    session.undo()
+    assert session.selects_in_space
+
+
 def test_clips_hold_what_is_hidden(session):
     session.generate(Shot("orbit-left", frames=2))
     expected = session.state.before.clip.images.copy()

@@ -26,7 +26,7 @@ OTHER_FORMS = {
 
 DOWNLOADS = {
     "clip": "Clip (.mp4)",
-    "pair": "Before and after (.mp4)",
+    "pair": "Both clips (.mp4)",
     "pack": "Share pack (.zip)",
     "page": "Share page (.html)",
     "memory": "Memory (.ply)",

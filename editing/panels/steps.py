@@ -63,6 +63,7 @@ def compare_step() -> dict[str, Any]:
     clips = versions.strip(elem_id="clips")
     result = parts.player("Your clip appears here, and the edited one beside it.", elem_id="result")
     trust = gr.HTML("", elem_id="trust")
+    gr.HTML('<p class="how">Film, share pack and share page show the two clips that play above.</p>')
     with gr.Row(elem_classes="buttons"):
         made = {f"save_{n}": _save(n) for n in DOWNLOADS if n not in OTHER_FORMS}
     with gr.Accordion("The memory for other programs", open=False, elem_id="forms"):
@@ -74,4 +75,4 @@ def compare_step() -> dict[str, Any]:
 
 
 def _save(name: str) -> gr.Button:
-    return gr.Button(DOWNLOADS[name], interactive=False, elem_id=f"save-{name}")
+    return gr.Button(DOWNLOADS[name], size="sm", interactive=False, elem_id=f"save-{name}")

@@ -12,7 +12,7 @@ from tests.browser.conftest import FLAGS, ROOT, chromium, serve
 from tests.browser.studio import Studio
 
 OUT = ROOT / "docs" / "screenshots"
-PREVIEW_DRAWN = "document.querySelector('#timeline .tl') && !document.querySelector('#timeline.stale')"
+PREVIEW_DRAWN = "document.querySelector('#timeline canvas').dataset.frame && !document.querySelector('#timeline.stale')"
 LARGEST = 300_000
 """Bytes a picture may have."""
 
