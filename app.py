@@ -18,7 +18,7 @@ if os.environ.get("SPACES_ZERO_GPU"):
 import gradio as gr
 
 from editing import choosing
-from editing.panels import filming, operations, parts, pictures, viewport
+from editing.panels import filming, limits, links, operations, parts, pictures, viewport
 from editing.panels.api import add_endpoints
 from editing.panels.desk import Studio
 from editing.panels.downloads import DOWNLOADS
@@ -80,6 +80,8 @@ def photo_step() -> dict[str, Any]:
 
 def select_step() -> dict[str, Any]:
     """The rest of step 2, beside the stage."""
+    find = gr.Button("Find things for me", size="sm", interactive=False, elem_id="find")
+    things = parts.things(elem_id="things")
     candidates = parts.picture_strip("Other masks for these clicks", elem_id="candidates")
     with gr.Row(elem_classes="buttons"):
         take_back = gr.Button("Take back", size="sm", interactive=False, elem_id="take-back")
@@ -91,6 +93,8 @@ def select_step() -> dict[str, Any]:
         cut = gr.Button("Cut out", size="sm", interactive=False, elem_id="cut")
         overlap = gr.Button("Overlap", size="sm", interactive=False, elem_id="overlap")
     return {
+        "find": find,
+        "things": things,
         "candidates": candidates,
         "take_back": take_back,
         "start_over": start_over,
@@ -129,31 +133,36 @@ def dock() -> dict[str, Any]:
     return {"message": message, "undo": undo, "redo": redo, "cancel": cancel}
 
 
+def layout(studio: Studio) -> tuple[Page, list[Any]]:
+    """All components of the page, and the inputs that only opening reads."""
+    desk = gr.State(None, delete_callback=lambda d: d and d.leave())
+    gr.HTML(TITLE + what_runs(studio.choice))
+    with gr.Column(elem_classes="card"):
+        made = photo_step()
+    with gr.Row(elem_classes="card split"):
+        with gr.Column(scale=7, min_width=300, elem_classes="sticky"):
+            head(2, "Click the thing", "One click is often enough. More clicks, Not this, or a box refine it.")
+            stage = parts.stage(elem_id="stage")
+        with gr.Column(scale=4, min_width=260):
+            made |= select_step() | change_step()
+    with gr.Column(elem_classes="card"):
+        gr.HTML(viewport.HEADING)
+        made["viewport"] = viewport.viewport(studio.root, elem_id="viewport")
+        made |= operations.object_list()
+    with gr.Column(elem_classes="card"):
+        made |= film_step()
+    with gr.Column(elem_classes="card"):
+        made |= compare_step()
+    made |= dock()
+    opening = [made.pop(f"_{name}") for name in ("depth", "lens", "size")]
+    return Page(desk=desk, stage=stage, **made), opening
+
+
 def build(studio: Studio) -> gr.Blocks:
     """The page, wired."""
     with gr.Blocks(title="Spatia Studio", delete_cache=(HOUR, 6 * HOUR), analytics_enabled=False) as blocks:
-        desk = gr.State(None, delete_callback=lambda d: d and d.leave())
-        gr.HTML(TITLE + what_runs(studio.choice))
-        with gr.Column(elem_classes="card"):
-            made = photo_step()
-        with gr.Row(elem_classes="card split"):
-            with gr.Column(scale=7, min_width=300, elem_classes="sticky"):
-                head(2, "Click the thing", "One click is often enough. More clicks, Not this, or a box refine it.")
-                stage = parts.stage(elem_id="stage")
-            with gr.Column(scale=4, min_width=260):
-                made |= select_step() | change_step()
-        with gr.Column(elem_classes="card"):
-            gr.HTML(viewport.HEADING)
-            made["viewport"] = viewport.viewport(studio.root, elem_id="viewport")
-            made |= operations.object_list()
-        with gr.Column(elem_classes="card"):
-            made |= film_step()
-        with gr.Column(elem_classes="card"):
-            made |= compare_step()
-        made |= dock()
-        opening = [made.pop(f"_{name}") for name in ("depth", "lens", "size")]
-        page = Page(desk=desk, stage=stage, **made)
-        add_endpoints(studio, desk)  # first: who comes first has the name
+        page, opening = layout(studio)
+        add_endpoints(studio, page.desk)  # first: who comes first has the name
         wire(page, operations.OperationsHandlers(studio, page), opening)
     return blocks
 
@@ -170,7 +179,8 @@ def wire(page: Page, h: operations.OperationsHandlers, opening: Sequence[Any]) -
     quick: dict[str, Any] = {**hidden, "concurrency_limit": 8, "show_progress": "hidden"}
     newest: dict[str, Any] = {**quick, "trigger_mode": "always_last"}
     each: dict[str, Any] = {**quick, "trigger_mode": "multiple"}
-    gr.on(None, h.start, None, **quick)
+    back = [gr.Textbox(visible=False), gr.Textbox(visible=False)]
+    gr.on(None, h.start, back, js=links.ASKED, **quick)
     page.upload.upload(h.open, [page.desk, page.upload, *opening, *page.shot], **work)
     page.examples.pick(h.example, [page.desk, opening[-1], *page.shot], **work)
     page.stage.point(h.point, page.desk, **each)
@@ -184,10 +194,14 @@ def wire(page: Page, h: operations.OperationsHandlers, opening: Sequence[Any]) -
     page.viewport.place(h.place, page.desk, **newest)
     page.viewport.object(h.object, page.desk, **quick)
     operations.wire(page, h, {"quick": quick, "newest": newest, "work": work})
+    page.find.click(h.find_things, page.desk, **work)
+    page.things.pick(h.pick_thing, page.desk, **each)
     page.candidates.pick(h.choose, page.desk, **each)
     page.grow.release(h.grow, [page.desk, page.grow], **newest)
-    for name in ("take_back", "start_over", "join", "cut", "overlap", "undo", "redo"):
+    for name in ("start_over", "join", "cut", "overlap"):
         getattr(page, name).click(getattr(h, name), page.desk, **quick)
+    for name in ("take_back", "undo", "redo"):  # pressed three times quickly they mean three steps
+        getattr(page, name).click(getattr(h, name), page.desk, **each)
     move = [page.desk, page.x, page.y, page.z, page.on_ground]
     for field in (page.x, page.y, page.z, page.on_ground):
         field.input(h.numbers, move, **newest)
@@ -247,6 +261,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             share=args.share,
             allowed_paths=[folder],
             max_file_size=MAX_UPLOAD,
+            app_kwargs=limits.guarded(),
             theme=studio_theme(),
             css_paths=[parts.WEB / f"{sheet}.css" for sheet in ("app", "player", "viewport", "timeline")],
             footer_links=["api", "gradio"],

@@ -123,7 +123,7 @@ class Changing(Selecting):
         return objects.items[-1].key
 
     def hide(self) -> None:
-        """The selection is left out of the 3D view, as an object of the list."""
+        """The selection is left out of the 3D view and of the picture, as an object of the list."""
         volume = self._selected_volume()
         objects, known = self.state.objects, self.state.objects.of(volume)
         objects = objects.kept(volume, hidden=True) if known is None else objects.changed(known.key, hidden=True)
@@ -131,14 +131,17 @@ class Changing(Selecting):
         self._forget_selection()
 
     def show_all(self) -> None:
-        """Nothing is left out of the 3D view; raises InvalidInput when nothing was."""
+        """Nothing is hidden any more; raises InvalidInput when nothing was."""
         if not any(item.hidden for item in self.state.objects):
             raise InvalidInput("Nothing is hidden.")
         self._advance("Show all", replace(self.state, objects=self.state.objects.all_shown()))
 
     def change_object(self, key: str, **values: Any) -> None:
-        """A kept object has another name or colour, is hidden, shown, locked or free."""
+        """A kept object has another name or colour, is hidden, shown, locked or free; a hidden one is not selected."""
+        selected = self.picking.solid is not None and self.picking.solid is self.state.objects[key].volume
         self._advance("Change the list", replace(self.state, objects=self.state.objects.changed(key, **values)))
+        if values.get("hidden") and selected:
+            self._forget_selection()
 
     def drop_object(self, key: str) -> None:
         """A kept object is no longer in the list; its points stay."""
@@ -172,12 +175,12 @@ class Changing(Selecting):
     def preview_edit(self, edit: Edit) -> Image:
         """(h, w, 3) what the photo's camera would see after the edit; a thing that moves is shown where it ends."""
         now = self._changed(edit)
-        seen = render(now.memory.cloud, self.state.camera)
+        picture, seen = self._without_hidden(now.memory)
         if now.walker is None:
-            return seen.rgb
+            return picture
         steps = 5
         mover = now.walker.mover(steps)
-        return draw(seen.rgb, seen.depth, self.state.camera, [mover], steps - 1)[0]
+        return draw(picture, seen.depth, self.state.camera, [mover], steps - 1)[0]
 
     def hint(self, placing: Placing) -> str:
         """What a person should know of where the selection would stand: it bumps into something, hangs in the air."""

@@ -30,7 +30,7 @@ class Kept:
     """#rrggbb."""
     volume: Volume
     hidden: bool = False
-    """Left out of the 3D view and of selections; the memory and the clips hold it as ever."""
+    """Left out of the 3D view, the picture and selections; the memory and the clips hold it as ever."""
     locked: bool = False
     """Not selected by clicks and shapes."""
 
@@ -91,7 +91,7 @@ class Objects:
         return Objects(tuple(replace(item, hidden=False) for item in self.items))
 
     def hidden(self, memory: SpatialMemory) -> Selection:
-        """(n,) True for the points that the 3D view leaves out."""
+        """(n,) True for the points that the 3D view and the picture leave out."""
         return self._union(memory, [i for i in self.items if i.hidden])
 
     def closed(self, memory: SpatialMemory) -> Selection:

@@ -1,10 +1,12 @@
 """The selection half of a session: clicks, boxes, shapes in space, and what is selected by them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from editing.chosen import Chosen, chosen, points_of, usable
 from editing.operations import Cleared
@@ -12,11 +14,21 @@ from editing.selection import Combination, checked, shown_mask
 from editing.state import Click, Picking, State
 from editing.volume_selection import Step, Volume
 from spatia_core.arrays import Image, Mask, Selection
-from spatia_core.backends.protocols import Segmentation, Segmenter
+from spatia_core.backends.protocols import Progress, Segmentation, Segmenter, silent
 from spatia_core.errors import InvalidInput
+from spatia_core.everything import Things, find_things
 from spatia_core.memory import SpatialMemory
 from spatia_core.pipeline import Backends
-from spatia_core.render import render
+from spatia_core.render import Rendering, render
+
+SIDE = 8
+"""Clicks a side with which all things of a picture are looked for."""
+
+MOST_THINGS = 30
+"""Things that are offered; more than that nobody looks through."""
+
+MOST_CLICKS = 200
+"""Clicks that one selection may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +52,7 @@ class Selecting(ABC):
         self.with_shadow = False
         """What is changed takes its shadow along, where one is found."""
         self._chosen: Chosen | None = None
+        self._things: tuple[SpatialMemory, Things] | None = None
 
     @property
     @abstractmethod
@@ -62,9 +75,43 @@ class Selecting(ABC):
         """(h, w, 3) what selections are made on: the present memory seen by the photo's camera."""
         return render(self.state.memory.cloud, self.state.camera).rgb
 
+    @property
+    def shown(self) -> Image:
+        """(h, w, 3) the stage without what is hidden; chequered where nothing is known of what is behind it."""
+        return self._without_hidden(self.state.memory)[0]
+
+    def _without_hidden(self, memory: SpatialMemory) -> tuple[Image, Rendering]:
+        """The photo's camera's view of a memory without what is hidden in it, gaps chequered, and the bare rendering.
+
+        Clips are filmed of the whole memory; a list of hidden things is for the eyes of who works.
+        """
+        seen = render(memory.cloud, self.state.camera)
+        hidden = self.state.objects.hidden(memory)
+        if not hidden.any():
+            return seen.rgb, seen
+        known = seen.coverage
+        seen = render(memory.cloud[~hidden], self.state.camera)
+        picture, gaps = seen.rgb.copy(), known & ~seen.coverage
+        y, x = np.nonzero(gaps)
+        picture[gaps] = np.where((x // 8 + y // 8) % 2, 176, 208)[:, None]
+        return picture, seen
+
     def click(self, x: float, y: float, positive: bool = True) -> Mask:
         """The mask after one more click at working pixel (x, y); a first - click raises InvalidInput."""
-        return self._ask(self.picking.asked(click=Click(x, y, positive)))
+        return self.clicks([Click(x, y, positive)])
+
+    def clicks(self, clicks: Sequence[Click]) -> Mask:
+        """The mask after several clicks at once, which are one step: what was clicked while an answer was awaited."""
+        picking = self.picking
+        most = MOST_CLICKS - len(picking.clicks)
+        if len(clicks) > most:
+            raise InvalidInput(
+                f"A selection holds at most {MOST_CLICKS} clicks; these {len(clicks)} were too many and were left out. "
+                "Draw a box around the thing, or start over."
+            )
+        for click in clicks:
+            picking = picking.asked(click=click)
+        return self._ask(picking)
 
     def box(self, x0: float, y0: float, x1: float, y1: float) -> Mask:
         """The mask for a box in working pixels, any two opposite corners."""
@@ -88,6 +135,42 @@ class Selecting(ABC):
         if not -60 <= pixels <= 60:
             raise InvalidInput(f"A selection can be grown or shrunk by at most 60 pixels, not {pixels}.")
         self._pick(replace(self.picking, grow=pixels))
+
+    @property
+    def things(self) -> Things | None:
+        """The things found in the present picture, the surest first; None until they were looked for."""
+        return self._things[1] if self._things is not None and self._things[0] is self.state.memory else None
+
+    def find_things(self, progress: Progress = silent) -> Things:
+        """Looks for all things of the present picture; an edit makes it another picture."""
+        if self.things is None:
+            memory, picture = self.state.memory, self.stage
+            with self._timed("things"):
+                found = find_things(self.tools.segmenter, self._embedded(), picture.shape[:2], SIDE, progress=progress)
+            self._things = (memory, Things(found.masks[:MOST_THINGS], found.scores[:MOST_THINGS]))
+        assert self.things is not None
+        return self.things
+
+    def select_thing(self, number: int, how: Combination | None = None) -> Mask:
+        """The mask after the thing of that number was picked.
+
+        With `how`, or right after `combine_next`, it is put together with the selection, else it takes its place.
+        """
+        things = self.things
+        if things is None or not 0 <= number < len(things.masks):
+            raise InvalidInput("There is no such thing in the list any more. Press Find things again.")
+        found = Segmentation(things.masks[number][None], things.scores[number][None])
+        base = self.picking
+        if how is not None and base.mask is not None:
+            solid = None if base.solid is None else base.volume(self.state.camera)
+            base = Picking(base=base.mask, how=how, solid=solid)
+        elif base.candidates is not None or base.drawn is not None:
+            base = Picking()
+        picking = replace(base, clicks=(), box=None, grow=0, drawn=None, choice=0)
+        self._pick(replace(picking, candidates=self._open(found, picking)))
+        mask = self.picking.mask
+        assert mask is not None
+        return mask
 
     def select_mask(self, mask: Mask) -> None:
         """A mask of the working picture's size, taken as it is."""
@@ -141,14 +224,19 @@ class Selecting(ABC):
     def _ask(self, picking: Picking) -> Mask:
         state = self.state
         prompt = picking.prompt.checked_for(state.camera.height, state.camera.width)
-        if self._embedding is None or self._embedding[0] is not state.memory:
-            self._embedding = (state.memory, self.tools.segmenter.embed(self.stage))
         with self._timed("click"):
-            found = self.tools.segmenter.segment(self._embedding[1], prompt)
+            found = self.tools.segmenter.segment(self._embedded(), prompt)
         self._pick(replace(picking, candidates=self._open(found, picking), choice=0))
         mask = self.picking.mask
         assert mask is not None
         return mask
+
+    def _embedded(self) -> Any:
+        """What the segmenter knows of the present picture."""
+        memory = self.state.memory
+        if self._embedding is None or self._embedding[0] is not memory:
+            self._embedding = (memory, self.tools.segmenter.embed(self.stage))
+        return self._embedding[1]
 
     def _open(self, found: Segmentation, picking: Picking) -> Segmentation:
         """The masks without what is locked or hidden; raises InvalidInput for a click on that."""
@@ -156,9 +244,8 @@ class Selecting(ABC):
         if not closed.any():
             return found
         out = ~shown_mask(closed, render(self.state.memory.cloud, self.state.camera))
-        last = picking.clicks[-1] if picking.clicks else None
         masks = found.masks & out
-        if not masks[0].any() or (last is not None and last.positive and not out[int(last.y), int(last.x)]):
+        if not masks[0].any() or not all(out[int(c.y), int(c.x)] for c in picking.clicks if c.positive):
             raise InvalidInput("That thing is locked or hidden. Change that in the list of objects first.")
         return Segmentation(masks, found.scores)
 

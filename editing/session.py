@@ -25,6 +25,9 @@ from spatia_core.errors import InvalidInput
 from spatia_core.io.recordings import is_video
 from spatia_core.pipeline import start_memory
 
+MOST_STEPS = 200
+"""Steps of one selection that undo can go back; older ones are forgotten."""
+
 MOST_MEMORIES = 40
 """Different memories that undo can go back to; together they are what a session costs."""
 
@@ -185,6 +188,9 @@ class Session(Planning):
     def _pick(self, picking: Picking) -> None:
         super()._pick(picking)
         self._trail = replace(self._trail, undone=())
+        floor = self._trail.floor
+        if len(self._pickings) > floor + MOST_STEPS:
+            self._pickings = (*self._pickings[:floor], *self._pickings[floor + 1 :])
 
     def _forget_selection(self) -> None:
         super()._forget_selection()

@@ -27,6 +27,12 @@ def overlay(image: Image, mask: Mask | None) -> Image:
         return image
     out = image.copy()
     out[mask] = np.clip(0.55 * out[mask] + 0.45 * np.array(SELECTED), 0, 255)
+    return outlined(out, mask)
+
+
+def outlined(image: Image, mask: Mask) -> Image:
+    """The picture with a line around the mask."""
+    out = image.copy()
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     thickness = max(1, round(max(image.shape[:2]) / 500))
     cv2.drawContours(out, outlines, -1, (255, 255, 255), thickness + 2)
@@ -82,9 +88,9 @@ def newest(session: Session) -> Take:
     return _require(session.state.after or session.state.before)
 
 
-def before_after(session: Session, file: Path) -> Path:
-    """Writes both clips side by side, original left; raises InvalidInput until an edit was regenerated."""
-    before, after = _require(session.state.before), session.state.after
+def before_after(session: Session, file: Path, both: tuple[Take, Take] | None = None) -> Path:
+    """Writes two clips side by side; original and edited one unless told, InvalidInput until there are both."""
+    before, after = both or (_require(session.state.before), session.state.after)
     if after is None:
         raise InvalidInput("There is no edited clip yet. Delete or move something and regenerate first.")
     frames: Iterator[Image] = side_by_side(iter(before.clip.images), iter(after.clip.images))

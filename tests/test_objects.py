@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from editing.edits import Look, Placing
+from editing.filming import Shot
 from editing.inserting import standing
 from editing.objects import MOST_OBJECTS, Objects, thing
 from editing.project_file import open_project, save_project
 from editing.session import Session
+from editing.state import Click
 from editing.volume_selection import Ball, Drawn, Everything, InView, Volume
 from spatia_core.errors import InvalidInput
 from spatia_core.point_cloud import PointCloud
@@ -146,3 +148,50 @@ def test_objects_survive_their_session_file(session, tmp_path):
     for a, b in zip(session.state.objects, other.state.objects, strict=True):
         assert (a.name, a.colour, a.locked, a.hidden) == (b.name, b.colour, b.locked, b.hidden)
         assert np.array_equal(a.volume.points(memory()), b.volume.points(memory()))
+
+
+def test_a_hidden_thing_is_not_in_the_picture_and_not_in_previews(session):
+    whole = session.shown
+    session.click(*centre_of_thing())
+    key = session.keep()
+    session.change_object(key, hidden=True)
+    picture, mask = session.shown, thing_mask()
+    rows, columns = np.nonzero(mask)
+    assert np.array_equal(session.stage, whole)  # what the segmenter sees and clips show
+    assert (picture[mask] != whole[mask]).any(-1).mean() > 0.9
+    assert np.array_equal(picture[~mask], whole[~mask])
+    chequered = np.where((columns // 8 + rows // 8) % 2, 176, 208)
+    assert (picture[mask] == chequered[:, None]).all(-1).mean() > 0.2  # nothing is known of what is behind
+    session.clicks([Click(5, 5)])
+    edit = session.recolouring(Look((255, 0, 0), 0.5, 1.0, 1.0))
+    assert (session.preview_edit(edit)[mask] == chequered[:, None]).all(-1).mean() > 0.2
+    session.show_all()
+    assert np.array_equal(session.shown, whole)
+
+
+def test_what_is_behind_a_hidden_thing_is_not_selected_through_it(session):
+    session.click(*centre_of_thing())
+    session.change_object(session.keep(), hidden=True)
+    session.select_nothing()
+    with pytest.raises(InvalidInput, match="locked or hidden"):
+        session.click(*centre_of_thing())
+
+
+def test_hiding_what_is_selected_ends_the_selection_and_undo_brings_it_back(session):
+    key = kept(session)
+    assert session.selects_in_space
+    session.change_object(key, locked=True)
+    assert session.selects_in_space
+    session.change_object(key, hidden=True)
+    assert not session.selects_in_space
+    session.undo()
+    assert session.selects_in_space
+
+
+def test_clips_hold_what_is_hidden(session):
+    session.generate(Shot("orbit-left", frames=2))
+    expected = session.state.before.clip.images.copy()
+    session.click(*centre_of_thing())
+    session.change_object(session.keep(), hidden=True)
+    session.generate(Shot("orbit-left", frames=2, seed=1))
+    assert np.array_equal(session.state.before.clip.images, expected)

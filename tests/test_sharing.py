@@ -96,11 +96,11 @@ def test_the_wipe_begins_with_the_original_and_reaches_the_edit(packed, session)
 
 def test_a_wipe_shows_the_original_left_of_its_line():
     white, black = np.full((40, 60, 3), 255, np.uint8), np.zeros((40, 60, 3), np.uint8)
-    out = pictures.wiped(black, white, 0.25, labels=False)
+    out = pictures.wiped(black, white, 0.25, labels=None)
     assert not out[:, :14].any()
     assert (out[:, 16:] == 255).all()
-    assert np.array_equal(pictures.wiped(black, white, 1, labels=False), black)
-    assert np.array_equal(pictures.wiped(black, white, 0, labels=False), white)
+    assert np.array_equal(pictures.wiped(black, white, 1, labels=None), black)
+    assert np.array_equal(pictures.wiped(black, white, 0, labels=None), white)
 
 
 @pytest.mark.parametrize(("frames", "expected"), [(1, [0] * 8), (3, [0, 1, 2, 1, 0, 1, 2, 1]), (9, list(range(9)))])
@@ -206,6 +206,63 @@ def test_a_page_of_its_own_can_be_written(session):
     text = file.read_text()
     assert text.startswith("<!doctype html>")
     assert 'id="clip-1"' in text
+
+
+@pytest.fixture(scope="module")
+def branched(tmp_path_factory):
+    """Clips: 1 original, 2 without the thing, 3 original seen on another path, 4 longer."""
+    made = make_session(tmp_path_factory.mktemp("branched"))
+    made.generate(SHOT)
+    made.click(*centre_of_thing())
+    made.delete()
+    made.generate(SHOT)
+    made.fork(1)
+    made.generate(replace(SHOT, path="pan-left"))
+    made.generate(replace(SHOT, frames=8))
+    return made
+
+
+def test_any_two_clips_are_packed_as_chosen(branched):
+    assert branched.state.after is None  # there is no present pair at all
+    with zipfile.ZipFile(write_pack(branched, branched.folder / "two.zip", NOW, chosen=(3, 2))) as z:
+        files = {i.filename: z.read(i) for i in z.infolist()}
+    for number in (2, 3):
+        take = branched.versions[number].take
+        (branched.folder / "x.mp4").write_bytes(files[f"clip-{number}.mp4"])
+        assert np.array_equal(read_mp4(branched.folder / "x.mp4")[0], read_mp4(take.file)[0])
+    told = json.loads(files["provenance.json"])
+    assert told["pair"]["says"] == "clip 3 (Original) beside clip 2 (Delete)"
+    assert [e["kind"] for e in told["edits"]] == ["delete"]  # of B
+    assert set(told["clips"]) == {"clip-2", "clip-3"}
+    assert "different camera paths (pan-left and truck-right)" in files["caption.txt"].decode()
+    text = files["index.html"].decode()
+    assert "Clip 3: Original" in text
+    assert "Both clips follow different camera paths" in text
+    assert AI_EDITED in text
+
+
+def test_two_clips_of_one_camera_say_so_and_a_measure_of_another_pair_is_left_out(branched):
+    told = provenance(branched, NOW, (1, 2))
+    assert told["pair"]["same_camera"]
+    assert told["checks"]["outside_psnr_db"] is None
+    assert "on the same camera path" in caption(told)
+
+
+@pytest.mark.parametrize(("a", "b", "says"), [(1, 1, "beside itself"), (1, 9, "no clip 9"), (1, 4, "same length")])
+@pytest.mark.parametrize("what", ["pair", "pack", "page"])
+def test_clips_that_cannot_be_shown_together_are_refused(branched, what, a, b, says):
+    before = set(branched.folder.iterdir())
+    with pytest.raises(InvalidInput, match=says):
+        saved(branched, what, chosen=(a, b))
+    assert set(branched.folder.iterdir()) == before
+
+
+def test_a_page_and_a_film_of_chosen_clips_are_named_after_them(branched):
+    page_ = saved(branched, "page", chosen=(1, 3))
+    film = saved(branched, "pair", chosen=(1, 3))
+    assert page_.name.endswith("clips-1-and-3.html")
+    assert film.name.endswith("clips-1-and-3.mp4")
+    assert "Clip 1: Original" in page_.read_text(encoding="utf-8")
 
 
 def test_without_an_edited_clip_there_is_nothing_to_share(tmp_path):

@@ -375,7 +375,7 @@ def test_things_on_the_ground_do_not_sink_into_it(desk):
 
 def test_a_click_in_the_picture_is_shown_in_the_view_as_well(desk, handlers):
     handlers.ask(desk)
-    out = handlers.point(desk, sent({"x": centre_of_thing()[0], "y": centre_of_thing()[1], "positive": True}))
+    out = handlers.point(desk, sent({"clicks": [[*centre_of_thing(), True]]}))
     assert out["viewport"]["selection"]["count"] > 500
     foot = memory().xyz[desk.session.selected_points]
     assert (out["viewport"]["gizmo"] >= foot.min(0) - 1e-5).all()

@@ -53,7 +53,7 @@ function mountPlayer(element, props, watch, keys = element) {
   }
 
   function face(playing) {
-    play.textContent = playing ? "\u275a\u275a" : "\u25b6";
+    play.textContent = playing ? "\u2016" : "\u25b6";
     play.setAttribute("aria-label", playing ? "Pause" : "Play");
   }
 

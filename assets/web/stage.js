@@ -1,14 +1,21 @@
 // The stage: one picture on which things are clicked, boxed and dragged.
 //
 // In:  props.value = { image, width, height, mask, clicks, box, foot, target, preview }  (see editing/panels/pictures.py)
-// Out: events "point" {x, y, positive}, "frame" {x0, y0, x1, y1}, "aim" {}, "drag" {x, y}, "drop" {x, y}
+// Out: events "point" {clicks: [[x, y, positive], ...], message}, "frame" {x0, y0, x1, y1, message}, "aim" {},
+//      "drag" {x, y}, "drop" {x, y}
+// Clicks and boxes are numbered and sent one at a time; `heard` is the last one that the server has answered. What is
+// clicked meanwhile goes along with the next message, so that no number of clicks makes a queue.
+// The things found in the picture (things.js) come and go as events of the document: "spatia-things" tells their masks
+// and areas, "spatia-thing-shown" which one is pointed at in the list, "spatia-thing-picked" which one is clicked here.
 // Every coordinate is in working pixels of the picture; `foot` is where the selected thing touches the ground.
 
-const ACCENT = "#ff4081";
+const PATIENCE = 15000; // milliseconds until an answer is taken for lost
+const ACCENT = "#ff4081", FOUND = "#2dd4bf";
 const TOOLS = [
   ["add", "+", "This", "Click on the thing you want to change. Shift+click: not this."],
   ["not", "\u2212", "Not this", "Click on what the selection should leave out."],
   ["box", "\u25ad", "Box", "Drag a box around the thing."],
+  ["thing", "\u25c7", "Found things", "Point at a thing and click. Shift+click adds it to the selection."],
   ["move", "\u2725", "Drag", "Drag the selected thing; it stays on the ground. Then press Move it here."],
 ];
 
@@ -20,6 +27,9 @@ function mountStage(element, props, trigger, watch) {
   let cross = null; // keyboard crosshair, or null while the mouse is used
   let drag = null; // {from, at, start, dx, dy} of a box or a move under way
   let corner = null; // first corner of a box made with the keyboard
+  let things = [], pointed = null; // things found, and the one under the pointer
+  const later = []; // clicks that wait for the answer to those before
+  let boxed = null, message = 0, awaited = 0, patience = 0, redraw = 0;
 
   const working = () => document.querySelector(".note.working"); // the dock says so; clicks would be refused
 
@@ -66,7 +76,7 @@ function mountStage(element, props, trigger, watch) {
   }
 
   // The mask as a tinted area and as a ring around it: the mask painted in all directions, minus itself.
-  function outline(mask) {
+  function outline(mask, colour = ACCENT) {
     const t = Math.max(1.5, v.width / 420);
     const coloured = (c, colour) => {
       c.globalCompositeOperation = "source-in";
@@ -74,17 +84,48 @@ function mountStage(element, props, trigger, watch) {
       c.fillRect(0, 0, v.width, v.height);
     };
     const grown = (c, d) => {
-      for (let a = 0; a < 16; a++) c.drawImage(mask, d * Math.cos((a * Math.PI) / 8), d * Math.sin((a * Math.PI) / 8));
+      for (let a = 0; a < 16; a++) c.drawImage(mask, d * Math.cos((a * Math.PI) / 8), d * Math.sin((a * Math.PI) / 8), v.width, v.height);
     };
-    tint = layer((c) => (c.drawImage(mask, 0, 0), coloured(c, ACCENT)));
     const halo = layer((c) => (grown(c, 2 * t), coloured(c, "#fff")));
-    const edge = layer((c) => (grown(c, t), coloured(c, ACCENT)));
-    ring = layer((c) => {
-      c.drawImage(halo, 0, 0);
-      c.drawImage(edge, 0, 0);
-      c.globalCompositeOperation = "destination-out";
-      c.drawImage(mask, 0, 0);
-    });
+    const edge = layer((c) => (grown(c, t), coloured(c, colour)));
+    return {
+      tint: layer((c) => (c.drawImage(mask, 0, 0, v.width, v.height), coloured(c, colour))),
+      ring: layer((c) => {
+        c.drawImage(halo, 0, 0);
+        c.drawImage(edge, 0, 0);
+        c.globalCompositeOperation = "destination-out";
+        c.drawImage(mask, 0, 0, v.width, v.height);
+      }),
+    };
+  }
+
+  // --- things found --------------------------------------------------------------------------------------------
+  document.addEventListener("spatia-things", (e) => {
+    things = e.detail.map((t) => ({ ...t }));
+    pointed = null;
+    buttons.thing.hidden = !things.length;
+    if (things.length && v && mode !== "thing") choose("thing");
+    if (!things.length && mode === "thing") choose("add");
+    draw();
+  });
+  document.addEventListener("spatia-thing-shown", (e) => show_thing(things.find((t) => t.name === e.detail)));
+
+  function show_thing(thing) {
+    if (thing && !thing.ring && v) Object.assign(thing, outline(thing.mask, FOUND));
+    if (pointed === (thing || null)) return;
+    pointed = thing || null;
+    draw();
+  }
+
+  // The smallest thing there, as a person means the cup and not the table.
+  function thing_at([x, y]) {
+    const here = things.filter((t) => t.has(x / v.width, y / v.height));
+    return here.sort((a, b) => a.share - b.share)[0];
+  }
+
+  function pick_thing(at, shift) {
+    show_thing(thing_at(at));
+    if (pointed) document.dispatchEvent(new CustomEvent("spatia-thing-picked", { detail: { name: pointed.name, add: shift } }));
   }
 
   function draw() {
@@ -100,6 +141,12 @@ function mountStage(element, props, trigger, watch) {
       g.drawImage(tint, moving ? away[0] : 0, moving ? away[1] : 0);
       g.globalAlpha = 1;
       g.drawImage(ring, moving ? away[0] : 0, moving ? away[1] : 0);
+    }
+    if (pointed && !moving) {
+      g.globalAlpha = 0.45;
+      g.drawImage(pointed.tint, 0, 0, v.width, v.height);
+      g.globalAlpha = 1;
+      g.drawImage(pointed.ring, 0, 0, v.width, v.height);
     }
     if (!v.preview && !moving) for (const [x, y, positive] of v.clicks) marker(x, y, positive, s);
     const box = drag && mode === "box" ? [...drag.from, ...drag.at] : corner && cross ? [...corner, ...cross] : !v.preview && v.box;
@@ -164,7 +211,7 @@ function mountStage(element, props, trigger, watch) {
     drag = null;
     if (mode === "box") {
       if (Math.abs(d.at[0] - d.from[0]) >= 4 && Math.abs(d.at[1] - d.from[1]) >= 4)
-        trigger("frame", { x0: d.from[0], y0: d.from[1], x1: d.at[0], y1: d.at[1] });
+        send({ x0: d.from[0], y0: d.from[1], x1: d.at[0], y1: d.at[1] });
     } else if (d.at !== d.from) {
       v.target = [v.foot[0] + d.dx, v.foot[1] + d.dy];
       trigger("drop", { x: v.target[0], y: v.target[1] });
@@ -182,7 +229,11 @@ function mountStage(element, props, trigger, watch) {
       begin(pixel(e, mode === "box"));
     }
   });
-  frame.addEventListener("pointermove", (e) => drag && carry(pixel(e, mode === "box")));
+  frame.addEventListener("pointermove", (e) => {
+    if (drag) carry(pixel(e, mode === "box"));
+    else if (v && mode === "thing" && !working()) show_thing(thing_at(pixel(e)));
+  });
+  frame.addEventListener("pointerleave", () => pointed && show_thing(null));
   frame.addEventListener("pointerup", (e) => {
     if (drag) finish();
     else if (pressed && Math.hypot(e.clientX - pressed[0], e.clientY - pressed[1]) < 8) point(pixel(e), e.shiftKey);
@@ -191,11 +242,34 @@ function mountStage(element, props, trigger, watch) {
   frame.addEventListener("pointercancel", () => ((drag = pressed = null), draw()));
 
   function point([x, y], shift) {
+    if (mode === "thing") return pick_thing([x, y], shift);
     if (mode !== "add" && mode !== "not") return;
     const positive = (mode === "add") !== shift;
-    v.clicks.push([x, y, positive]); // seen at once; the server's answer replaces it
-    draw();
-    trigger("point", { x, y, positive });
+    later.push([x, y, positive]); // seen at once; the server's answer replaces it
+    v.clicks.push(later.at(-1));
+    send();
+    if (!redraw) redraw = requestAnimationFrame(() => ((redraw = 0), draw()));
+  }
+
+  function send(box) {
+    if (box) boxed = box, later.length = 0; // a box drawn after the clicks stands for what was meant
+    if (awaited || !v) return;
+    if (!boxed && !later.length) return;
+    awaited = message = Math.max(message + 1, Date.now());
+    clearTimeout(patience);
+    patience = setTimeout(() => ((awaited = 0), send()), PATIENCE); // the answer was lost on its way
+    if (boxed) trigger("frame", { ...boxed, message });
+    else trigger("point", { clicks: later.splice(0), message });
+    boxed = null;
+  }
+
+  function answered(heard) {
+    if (!awaited || heard < awaited) return;
+    awaited = 0;
+    clearTimeout(patience);
+    if (working()) later.length = 0, (boxed = null); // the server would refuse them
+    v.clicks.push(...later);
+    send();
   }
 
   // --- keyboard ------------------------------------------------------------------------------------------------
@@ -210,12 +284,13 @@ function mountStage(element, props, trigger, watch) {
     } else if (by) {
       cross = cross || [v.width / 2, v.height / 2];
       cross = [clamp(cross[0] + by[0], 0, v.width - 1), clamp(cross[1] + by[1], 0, v.height - 1)];
+      if (mode === "thing") show_thing(thing_at(cross));
       draw();
     } else if (e.key === "Enter" && cross && mode !== "move") {
       if (mode !== "box") point(cross, e.shiftKey);
       else if (!corner) corner = [...cross];
       else {
-        trigger("frame", { x0: corner[0], y0: corner[1], x1: cross[0], y1: cross[1] });
+        send({ x0: corner[0], y0: corner[1], x1: cross[0], y1: cross[1] });
         corner = null;
       }
     } else if (e.key === "Escape") {
@@ -237,7 +312,8 @@ function mountStage(element, props, trigger, watch) {
     const next = props.value;
     element.classList.toggle("empty", !next || !next.image);
     v = next && next.image ? { ...next, clicks: [...next.clicks] } : null;
-    if (!v) return;
+    if (!v) return (later.length = awaited = 0), (boxed = null);
+    answered(v.heard);
     const mine = v;
     frame.style.aspectRatio = `${v.width} / ${v.height}`;
     // a portrait picture must not be taller than the screen
@@ -249,13 +325,14 @@ function mountStage(element, props, trigger, watch) {
       mask.src = v.mask;
       await mask.decode().catch(() => {});
       if (mine !== v) return;
-      outline(mask);
+      ({ tint, ring } = outline(mask));
     } else ring = tint = null;
     for (const n of ["not", "move"]) buttons[n].disabled = !v.mask;
     if (buttons[mode].disabled) choose("add");
     draw();
   }
 
+  buttons.thing.hidden = true;
   new ResizeObserver(draw).observe(frame);
   choose("add");
   watch("value", update);

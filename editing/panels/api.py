@@ -15,11 +15,11 @@ from editing.panels.api_filming import KEYS, add_filming, chosen_shot
 from editing.panels.api_operations import add_operations
 from editing.panels.desk import Desk, Studio
 from editing.panels.downloads import DOWNLOADS, saved
-from editing.panels.handlers import log, shot_of
+from editing.panels.handlers import in_words, shot_of
 from editing.session import Session
 from spatia_core.backends.protocols import silent
 from spatia_core.camera_path import PATH_NAMES
-from spatia_core.errors import InvalidInput, SpatiaError
+from spatia_core.errors import InvalidInput
 
 
 def summary(session: Session) -> dict[str, Any]:
@@ -40,11 +40,8 @@ def _clear_errors(handler: Callable[..., Any]) -> Callable[..., Any]:
     def safe(*args: Any) -> Any:
         try:
             return handler(*args)
-        except SpatiaError as e:
-            raise gr.Error(str(e), print_exception=False) from e
         except Exception as e:
-            log.error("unexpected error", exc_info=e)
-            raise gr.Error("Something went wrong on our side, and nothing was changed.", print_exception=False) from e
+            raise gr.Error(in_words(e), print_exception=False) from e
 
     return safe
 

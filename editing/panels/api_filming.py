@@ -9,6 +9,7 @@ import gradio as gr
 
 from editing.filming import Shot
 from editing.panels.desk import Desk
+from editing.panels.downloads import TWO, saved
 from editing.panels.filming import change_keys
 from editing.panels.timeline import described_keys
 from editing.panels.versions import checked
@@ -121,6 +122,14 @@ class _Filming:
             takes = [session.versions[n].take for n in pair]
             return tuple(str(t.file) for t in takes if t is not None)
 
+    def download_two(self, held: Desk | None, what: Any, a: Any, b: Any) -> str:
+        """A film, a pack or a page of two clips."""
+        with self.of(held).quick(wait=60) as session:
+            if what not in TWO:
+                raise InvalidInput(f"Give one of {', '.join(TWO)}, not {what!r}.")
+            one, two = (round(number(n, "the clip", 1, 1e6)) for n in (a, b))
+            return str(saved(session, what, silent, (one, two)))
+
 
 def add_filming(
     named: Named,
@@ -136,6 +145,7 @@ def add_filming(
     change, prompts = gr.JSON({"do": "keys"}, label="change"), gr.JSON([], label="prompts")
     full, clip = gr.Checkbox(False, label="full_size"), gr.Number(1, label="clip")
     a, b = gr.Number(1, label="a"), gr.Number(2, label="b")
+    what = gr.Textbox("page", label="what")
     out, file, other = gr.JSON(label="told"), gr.File(label="clip"), gr.File(label="other clip")
     shot = [path, amount, frames, seed]
     for name, fn, inputs, outputs, slow in (
@@ -147,6 +157,7 @@ def add_filming(
         ("versions", h.versions, [], [out], False),
         ("go_on_from", h.go_on_from, [clip], [out], True),
         ("compare", h.compare, [a, b], [file, other], False),
+        ("download_two", h.download_two, [what, a, b], [file], False),
     ):
         named(name, clear_errors(fn), [desk, *inputs], outputs, slow)
 

@@ -10,8 +10,11 @@ from editing.edits import FILLS, Fill, Placing, Triple
 from editing.guests import MODELS, Donor, read_thing
 from editing.panels.desk import Desk
 from editing.panels.operations import look_of
+from editing.panels.things import bounds
 from editing.session import Session
+from editing.viewport import number as number_of
 from editing.viewport import read_step
+from spatia_core.backends.protocols import Progress, silent
 from spatia_core.errors import InvalidInput
 
 Named = Callable[..., None]
@@ -71,6 +74,15 @@ def object_rows(session: Session) -> list[dict[str, Any]]:
             "points": int(o.volume.points(memory).sum()),
         }
         for o in session.state.objects
+    ]
+
+
+def thing_rows(session: Session, progress: Progress = silent) -> list[dict[str, Any]]:
+    """The things found in the picture as plain values, the surest first; box is left, top, right, bottom."""
+    things = session.find_things(progress)
+    return [
+        {"number": k, "share": round(float(m.mean()), 6), "score": round(float(s), 4), "box": list(bounds(m))}
+        for k, (m, s) in enumerate(zip(things.masks, things.scores, strict=True))
     ]
 
 
@@ -144,3 +156,26 @@ def add_operations(
     named("keep", changed(lambda s, name: s.keep(name)), [desk, value], [out])
     named("change_object", changed(change_object), [desk, key, what, value], [out])
     named("objects", clear_errors(listed), [desk], [rows])
+    _add_things(named, changed, clear_errors, of, desk)
+
+
+def _add_things(
+    named: Named,
+    changed: Callable[..., Any],
+    clear_errors: Callable[..., Any],
+    of: Callable[[Desk | None], Desk],
+    desk: Any,
+) -> None:
+    """The endpoints that find things and pick one."""
+    out, rows = gr.JSON(label="session"), gr.JSON(label="things")
+    add, index = gr.Checkbox(False, label="add"), gr.Number(0, label="number")
+
+    def found(held: Desk | None) -> list[dict[str, Any]]:
+        with of(held).long(silent) as told:
+            return thing_rows(of(held).session, told)
+
+    def pick(s: Session, number: Any, add: Any) -> None:
+        s.select_thing(round(number_of(number, "the thing", 0, 1000)), "add" if add else None)
+
+    named("find_things", clear_errors(found), [desk], [rows], True)
+    named("pick_thing", changed(pick), [desk, index, add], [out])

@@ -13,6 +13,7 @@ from editing.panels.desk import Desk
 from editing.panels.handlers import Handlers
 from editing.panels.page import Updates, note
 from editing.session import Session
+from editing.viewport import fields_of, number
 from spatia_core.backends.protocols import Progress
 from spatia_core.errors import SpatiaError
 
@@ -20,6 +21,13 @@ from spatia_core.errors import SpatiaError
 def offset_of(x: Any, y: Any, z: Any) -> tuple[float, float, float]:
     """The move in the three number fields; an empty field is 0."""
     return float(x or 0), float(y or 0), float(z or 0)
+
+
+def _place_of(event: gr.EventData) -> tuple[float, float]:
+    """The pixel that a drag has reached; raises InvalidInput for whatever is none."""
+    data = fields_of(event._data)
+    x, y = (number(data.get(k), "the place", -1e6, 1e6) for k in "xy")
+    return x, y
 
 
 class ChangeHandlers(Handlers):
@@ -40,8 +48,9 @@ class ChangeHandlers(Handlers):
         try:
             assert desk is not None
             with desk.quick(wait=0.05) as session:
-                self._try_move(desk, session, session.offset_to(float(event._data["x"]), float(event._data["y"])))
-                desk.target = (float(event._data["x"]), float(event._data["y"]))
+                at = _place_of(event)
+                self._try_move(desk, session, session.offset_to(*at))
+                desk.target = at
                 return {self.page.stage: pictures.stage(desk)}
         except (SpatiaError, AssertionError):
             return {self.page.stage: gr.skip()}
@@ -51,11 +60,11 @@ class ChangeHandlers(Handlers):
 
         def work(session: Session) -> str:
             assert desk is not None
-            x, y = float(event._data["x"]), float(event._data["y"])
+            at = _place_of(event)
             lifted = (0.0, desk.offset[1], 0.0)
-            to = session.offset_to(x, y)
+            to = session.offset_to(*at)
             self._try_move(desk, session, (to[0], lifted[1], to[2]))
-            desk.target = (x, y)
+            desk.target = at
             return "This is how it would look. Press Move it here to keep it, or drag on."
 
         return self._quick(desk, work)

@@ -15,6 +15,7 @@ from editing.edits import Fill, Placing, Triple
 from editing.filming import Shot
 from editing.guests import Donor
 from editing.opening import Opening
+from editing.panels.links import Links
 from editing.panels.timeline import Drafts
 from editing.panels.viewport import Window
 from editing.project_file import open_project
@@ -47,6 +48,7 @@ class Studio:
     """Only this folder is served."""
     choice: Choice = field(default_factory=Choice)
     pool: Pool = field(default_factory=Pool)
+    links: "Links[Desk]" = field(default_factory=Links)
     _ready: dict[tuple[Opening, Shot], tuple[Source, State]] = field(default_factory=dict)
     _preparing: threading.Lock = field(default_factory=threading.Lock)
 
@@ -120,6 +122,10 @@ class Desk:
         """The picture of that move, as a data URL."""
         self.target: tuple[float, float] | None = None
         """Working pixel the thing was dragged to."""
+        self.link: str | None = None
+        """What the address of the page calls this desk."""
+        self.heard = 0
+        """The last message of the picture that was heard; the page sends the next one then."""
         self.drafts = Drafts()
         """What the timeline was given."""
         self.pair: tuple[int | None, int | None] = (None, None)
@@ -128,8 +134,8 @@ class Desk:
         """One for every round."""
         self.trajectory: str | None = None
         """A trajectory file in place of a named camera move."""
-        self.pictures: tuple[tuple[SpatialMemory, str], ...] = ()
-        """The last memories shown and the addresses of their pictures, so that each is written once."""
+        self.pictures: tuple[tuple[SpatialMemory, tuple[Volume, ...], str], ...] = ()
+        """The last memories shown, what was hidden in them, and the addresses of their pictures, each written once."""
         self.window = Window()
         """What the 3D view was given."""
         self._measured: tuple[tuple[Take, Trust], ...] = ()
@@ -137,7 +143,8 @@ class Desk:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._working = False
-        self._left = False
+        self._expected = False
+        self._tabs = 1
 
     def __deepcopy__(self, memo: dict[int, object]) -> "Desk":
         """A desk is a place: it cannot be doubled."""
@@ -167,11 +174,21 @@ class Desk:
         finally:
             self._lock.release()
 
+    def expect_work(self) -> None:
+        """Who presses Cancel from now on is heard by the work that comes, though it may not have begun."""
+        if not self._working and not self._expected:
+            self._stop.clear()
+            self._expected = True
+
+    def forget_work(self) -> None:
+        """The work that was expected is over, or never came."""
+        self._expected = False
+
     @contextmanager
     def long(self, progress: Progress) -> Iterator[Progress]:
         """The desk to oneself for longer; the progress handed out raises Cancelled once `cancel` was called."""
-        if not self._working:
-            self._stop.clear()  # before waiting: who presses Cancel meanwhile is heard
+        self.expect_work()
+        self._expected = False
         self._take(wait=10.0)
         self._working = True
 
@@ -200,7 +217,7 @@ class Desk:
     def cancel(self) -> bool:
         """Asks the work under way to stop; False when there is none."""
         self._stop.set()
-        return self._working
+        return self._working or self._expected
 
     # --- photo in, clips out ---------------------------------------------------------------------------------------
 
@@ -232,7 +249,7 @@ class Desk:
             self.drafts, self.pair = Drafts(replace(plain, keys=None)), (None, None)
             if old is not None:
                 old.close()
-            if self._left:
+            if self.left:
                 new.close()
 
     def generate(self, shot: Shot, progress: Progress) -> None:
@@ -270,6 +287,12 @@ class Desk:
         return (mask is not None and bool(mask.any())) or self.session.selects_in_space
 
     @property
+    def chosen(self) -> tuple[int, int] | None:
+        """The two clips that were chosen as A and B; None as long as one is missing."""
+        a, b = self.pair
+        return None if a is None or b is None or a == b else (a, b)
+
+    @property
     def placing(self) -> Placing:
         """Where the selection is tried out."""
         return Placing(self.offset, self.turn, self.size, self.on_ground)
@@ -279,11 +302,21 @@ class Desk:
         self.offset, self.preview, self.target, self.on_ground = (0.0, 0.0, 0.0), None, None, True
         self.turn, self.size, self.hint, self.way = (0.0, 0.0, 0.0), 1.0, "", ()
 
+    @property
+    def left(self) -> bool:
+        """True when no tab is here any more."""
+        return self._tabs < 1
+
+    def join(self) -> None:
+        """One more tab is here."""
+        self._tabs += 1
+
     def leave(self) -> None:
-        """The tab is gone: work stops and its files are removed, after the work under way has noticed."""
-        self._left = True
-        self._stop.set()
-        threading.Thread(target=self._clear_away, daemon=True).start()
+        """A tab is gone. After the last one work stops and the files are removed, once the work has noticed."""
+        self._tabs -= 1
+        if self.left:
+            self._stop.set()
+            threading.Thread(target=self._clear_away, daemon=True).start()
 
     def _clear_away(self) -> None:
         with self._lock:

@@ -8,11 +8,12 @@ from pathlib import Path
 from editing import views
 from editing.project_file import save_project
 from editing.session import Session
-from editing.sharing import write_pack, write_page
+from editing.sharing import Numbers, pair, write_pack, write_page
 from spatia_core.backends.protocols import Progress, silent
 from spatia_core.errors import InvalidInput
 from spatia_core.frames import Frame
 from spatia_core.io.exports import EXPORTS
+from spatia_core.io.files import replacing
 from spatia_core.io.trajectories import WRITERS
 
 OTHER_FORMS = {
@@ -25,7 +26,7 @@ OTHER_FORMS = {
 
 DOWNLOADS = {
     "clip": "Clip (.mp4)",
-    "pair": "Before and after (.mp4)",
+    "pair": "Both clips (.mp4)",
     "pack": "Share pack (.zip)",
     "page": "Share page (.html)",
     "memory": "Memory (.ply)",
@@ -38,17 +39,23 @@ MOST_VIEWS = 120
 """Pictures in a data set; of a longer clip every n-th is written."""
 
 
-def saved(session: Session, what: str, progress: Progress = silent) -> Path:
-    """One of the downloads, written into the session's folder."""
+TWO = ("pair", "pack", "page")
+"""Downloads that show two clips."""
+
+
+def saved(session: Session, what: str, progress: Progress = silent, chosen: Numbers | None = None) -> Path:
+    """One of the downloads, written into the session's folder; those of two clips show the `chosen` ones."""
     stem = "".join(c if c.isalnum() or c in "-_" else "-" for c in Path(session.source.name).stem)[:60] or "photo"
+    ab = "before-after" if chosen is None else "clips-{}-and-{}".format(*chosen)
     if what == "clip":
         return views.newest(session).file
     if what == "pair":
-        return views.before_after(session, session.folder / f"{stem}-before-after.mp4")
+        both = pair(session, chosen)
+        return views.before_after(session, session.folder / f"{stem}-{ab}.mp4", (both.before, both.after))
     if what == "pack":
-        return write_pack(session, session.folder / f"{stem}-share.zip", datetime.now(UTC), progress)
+        return write_pack(session, session.folder / f"{stem}-share.zip", datetime.now(UTC), progress, chosen)
     if what == "page":
-        return write_page(session, session.folder / f"{stem}-before-after.html", datetime.now(UTC))
+        return write_page(session, session.folder / f"{stem}-{ab}.html", datetime.now(UTC), chosen)
     if what == "memory" or what in OTHER_FORMS:
         ending, write = EXPORTS["ply" if what == "memory" else what]
         file = session.folder / f"{stem}-memory{ending}"
@@ -63,7 +70,11 @@ def _camera_files(session: Session, file: Path) -> Path:
     """The way of the keys, or of the newest clip, in every form that trajectories are written in."""
     keys = session.state.keys
     path = views.newest(session).path if keys is None else keys.path()
-    with tempfile.TemporaryDirectory(dir=session.folder) as place, zipfile.ZipFile(file, "w") as z:
+    with (
+        replacing(file) as temporary,
+        tempfile.TemporaryDirectory(dir=session.folder) as place,
+        zipfile.ZipFile(temporary, "w") as z,
+    ):
         for name, write in WRITERS.items():
             try:
                 write(Path(place) / name, path)

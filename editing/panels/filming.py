@@ -79,6 +79,11 @@ def _changed(t: Timeline, do: str, index: int, frame: int, value: Any) -> Timeli
     return t.zoomed(index, amount) if do == "lens" else t.at_speed(amount)
 
 
+def prompts_of(text: str | None) -> tuple[str, ...]:
+    """The prompts, one line a round; a line left empty is a round without, empty lines at the end do not count."""
+    return tuple(line.strip() for line in (text or "").rstrip().splitlines()[:100])
+
+
 class FilmingHandlers:
     """The events of the timeline and of the strip, on top of the page's other handlers."""
 
@@ -127,9 +132,9 @@ class FilmingHandlers:
             return {self.page.message: self.of._wrong(e)}
 
     def prompts(self, desk: Desk | None, text: str | None) -> None:
-        """The prompts, one line a round; empty lines at the end do not count."""
+        """The prompts as they are typed."""
         if desk is not None:
-            desk.prompts = tuple(line.strip() for line in (text or "").strip().splitlines()[:100])
+            desk.prompts = prompts_of(text)
 
     def edit(self, desk: Desk | None, shot: Any, data: Any) -> Updates:
         """The keys were changed."""
@@ -199,14 +204,20 @@ class FilmingHandlers:
             desk.pair = pair
             a, b = pair
             if a is not None and b is not None:
-                return f"Clip {a} is A and clip {b} is B: compare them below."
+                return f"Clip {a} is A and clip {b} is B: compare them below, or take both home."
             return "Choose the other one: A or B under another clip." if a or b else "Original and edited are compared."
 
         return self.of._quick(desk, work, whole=True)
 
-    def go_on(self, desk: Desk | None, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
+    def go_on(
+        self,
+        desk: Desk | None,
+        text: str | None,
+        progress: gr.Progress = gr.Progress(),  # noqa: B008
+    ) -> Iterator[Updates]:
         """A clip that stopped early is filmed on, with the prompts as they are now."""
         desk = desk or Desk(self.of.studio)
+        desk.prompts = prompts_of(text)  # what was typed just before may still be on its way
 
         def work(told: Progress) -> str:
             state = desk.session.state
@@ -246,4 +257,4 @@ def wire(page: Page, handlers: Handlers, lanes: dict[str, dict[str, Any]]) -> No
     page.prompts.input(h.prompts, [page.desk, page.prompts], None, trigger_mode="always_last", api_visibility="private")
     page.preview_large.click(large, shot, **lanes["work"])
     page.clips.pick(h.pick, page.desk, **lanes["work"])
-    page.go_on.click(h.go_on, page.desk, **lanes["work"])
+    page.go_on.click(h.go_on, [page.desk, page.prompts], **lanes["work"])

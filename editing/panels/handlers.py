@@ -1,6 +1,7 @@
 """What happens when something on the page is clicked. Every handler returns the page as it is afterwards."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,19 @@ from editing.panels.desk import Desk, Studio
 from editing.panels.downloads import saved
 from editing.panels.page import Page, Updates, note
 from editing.session import Session
+from editing.state import Click
+from editing.viewport import fields_of, number
 from spatia_core.backends.protocols import Progress
 from spatia_core.camera_path import BASE_NAMES
 from spatia_core.errors import Cancelled, InvalidInput, SpatiaError
+from spatia_core.io.files import disc_full, is_full
 
 log = logging.getLogger(__name__)
 
 UNEXPECTED = "Something went wrong on our side, and nothing was changed. Please try again."
+MOST_TOLD = 2000
+"""Clicks of one message that are read."""
+
 EXAMPLES = Path(__file__).parents[2] / "assets" / "examples"
 
 Step = Callable[[Progress], str]
@@ -44,6 +51,47 @@ def shot_of(desk: Desk | None, path: Any, back: Any, amount: Any, frames: Any, s
     return shot if keys is None else replace(shot, keys=keys, frames=keys.frames)
 
 
+def in_words(error: Exception) -> str:
+    """What a person is told of an error; what nobody expected is logged."""
+    if isinstance(error, SpatiaError):
+        return str(error)
+    if is_full(error):
+        return disc_full("a file of your session")
+    log.error("unexpected error", exc_info=error)
+    return UNEXPECTED
+
+
+def heard(desk: Desk | None, event: gr.EventData) -> dict[str, Any]:
+    """What the picture on the page says; the desk remembers which of its messages it has heard, taken or not."""
+    data = event._data if isinstance(event._data, dict) else {}
+    told = data.get("message")
+    if desk is not None and isinstance(told, int) and 0 <= told < 2**53:
+        desk.heard = told
+    return data
+
+
+def clicks_of(data: dict[str, Any]) -> list[Click]:
+    """The clicks of a message, the same place clicked again left out; raises InvalidInput for whatever is none."""
+    told = data.get("clicks")
+    if not isinstance(told, list) or not told:
+        raise InvalidInput("The page told of a click without its place. Reload the page and click again.")
+    clicks: dict[tuple[int, int, bool], Click] = {}
+    for at in told[:MOST_TOLD]:
+        if not isinstance(at, list) or len(at) != 3:
+            raise InvalidInput("The page told of a click without its place. Reload the page and click again.")
+        x, y = (number(v, "the place of a click", -1e6, 1e6) for v in at[:2])
+        clicks[(round(x), round(y), bool(at[2]))] = Click(x, y, bool(at[2]))
+    return list(clicks.values())
+
+
+def chosen_number(event: gr.EventData) -> int:
+    """The number of the small picture that was pressed; raises InvalidInput for whatever is none."""
+    name = str(fields_of(event._data).get("name"))
+    if not name.isdecimal() or len(name) > 4:
+        raise InvalidInput("There is no such mask to choose. Click on the thing first.")
+    return int(name)
+
+
 class Handlers:
     """The page's events, bound to the page's components."""
 
@@ -58,11 +106,7 @@ class Handlers:
         if isinstance(error, Cancelled):
             gr.Info(str(error), duration=4)
             return note(str(error))
-        if isinstance(error, SpatiaError):
-            text = str(error)
-        else:
-            log.error("unexpected error", exc_info=error)
-            text = UNEXPECTED
+        text = in_words(error)
         gr.Warning(text, duration=12, title="That did not work")
         return note(text, "wrong")
 
@@ -70,11 +114,14 @@ class Handlers:
         def told(share: float, what: str) -> None:
             progress(share, desc=what)
 
+        desk.expect_work()
         yield self.page.busy(doing)
         try:
             said: Any = work(told)
         except Exception as e:
             said = self._wrong(e)
+        finally:
+            desk.forget_work()
         try:
             yield self.page.shown(desk, said)
         except Exception as e:  # the tab may have been closed meanwhile
@@ -94,9 +141,27 @@ class Handlers:
 
     # --- 1 photo -------------------------------------------------------------------------------------------------
 
-    def start(self) -> Updates:
-        """A new tab."""
-        return self.page.shown(Desk(self.studio), "Open a photo or pick an example to begin.")
+    def start(self, asked: str | None = None, key: str | None = None) -> Iterator[Updates]:
+        """A new tab, or one that comes back to the session that its address names."""
+        said: Any = "Open a photo or pick an example to begin."
+        try:
+            if asked:
+                yield from self._back(self.studio.links.find(asked, key))
+                return
+        except InvalidInput as e:
+            said = note(str(e), "wrong")
+        desk = Desk(self.studio)
+        self.studio.links.give(desk, key)
+        yield self.page.shown(desk, said)
+
+    def _back(self, desk: Desk) -> Iterator[Updates]:
+        """The page as it was left; what was under way is waited for."""
+        desk.join()
+        if desk.working:
+            yield self.page.busy("Still at work on your last step") | {self.page.desk: desk}
+        while desk.working:
+            time.sleep(0.2)
+        yield self.page.shown(desk, "You are back where you were; nothing is lost.") | self.page.said_before(desk)
 
     def open(
         self,
@@ -160,18 +225,36 @@ class Handlers:
         return self._quick(desk, work)
 
     def point(self, desk: Desk | None, event: gr.EventData) -> Updates:
-        """A click on the stage."""
-        d = event._data
-        return self._select(desk, lambda s: s.click(float(d["x"]), float(d["y"]), bool(d["positive"])))
+        """Clicks on the stage: one, or all that were made while the page waited for the answer to an earlier one."""
+        data = heard(desk, event)
+        return self._select(desk, lambda s: s.clicks(clicks_of(data)))
 
     def frame(self, desk: Desk | None, event: gr.EventData) -> Updates:
         """A box on the stage."""
-        d = event._data
-        return self._select(desk, lambda s: s.box(*(float(d[k]) for k in ("x0", "y0", "x1", "y1"))))
+        data, names = heard(desk, event), ("x0", "y0", "x1", "y1")
+        return self._select(desk, lambda s: s.box(*(number(data.get(k), "a corner", -1e6, 1e6) for k in names)))
+
+    def find_things(self, desk: Desk | None, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
+        """All things of the picture are offered."""
+        desk = desk or Desk(self.studio)
+
+        def work(told: Progress) -> str:
+            with desk.long(told) as checked:
+                found = len(desk.session.find_things(checked).masks)
+            if not found:
+                return "No thing stands out here. Click on what you want to change, or draw a box around it."
+            return f"{found} {'thing' if found == 1 else 'things'} found. Point at one in the picture and click."
+
+        yield from self._long(desk, "Looking for things", work, progress)
+
+    def pick_thing(self, desk: Desk | None, event: gr.EventData) -> Updates:
+        """One of the things found; with Shift it is added to the selection."""
+        how = "add" if fields_of(event._data).get("add") is True else None
+        return self._select(desk, lambda s: s.select_thing(chosen_number(event), how))
 
     def choose(self, desk: Desk | None, event: gr.EventData) -> Updates:
         """Another candidate mask."""
-        return self._select(desk, lambda s: s.choose(int(event._data["name"])))
+        return self._select(desk, lambda s: s.choose(chosen_number(event)))
 
     def grow(self, desk: Desk | None, pixels: float) -> Updates:
         """A wider or narrower selection."""
@@ -279,7 +362,7 @@ class Handlers:
                     raise InvalidInput("Open a photo first.")
                 with desk.quick() as session:
                     progress(0.1, desc="Writing the file")
-                    return str(saved(session, what, told)), note("The file is ready.")
+                    return str(saved(session, what, told, desk.chosen)), note("The file is ready.")
             except Exception as e:
                 return None, self._wrong(e)
 

@@ -14,6 +14,7 @@ from editing.edits import Look, Triple
 from editing.guests import MODELS, Donor, read_thing
 from editing.panels import pictures
 from editing.panels.desk import Desk
+from editing.panels.handlers import clicks_of, heard
 from editing.panels.page import Page, Updates, note
 from editing.panels.space import SpaceHandlers
 from editing.recolouring import hex_colour
@@ -35,7 +36,7 @@ _LIST = """
 <input type="text" value="{{name}}" maxlength="60" aria-label="Name" data-do="name">
 <span class="count">{{points}}</span>
 <button type="button" data-do="select" aria-pressed="{{chosen}}">Select</button>
-<button type="button" data-do="hidden" aria-pressed="{{hidden}}" title="Left out of the 3D view">Hide</button>
+<button type="button" data-do="hidden" aria-pressed="{{hidden}}" title="Not shown in the picture and the 3D view, nor selected; clips still hold it">Hide</button>
 <button type="button" data-do="locked" aria-pressed="{{locked}}" title="Not selected by clicks and shapes">Lock</button>
 <button type="button" data-do="drop" aria-label="Take {{name}} off the list" title="Off the list; its points stay">&times;</button>
 </li>{{/each}}
@@ -298,12 +299,14 @@ class OperationsHandlers(SpaceHandlers):
         """A click on the stage; the first after something was brought along puts it there."""
         if desk is None or desk.guest is None:
             return super().point(desk, event)
+        data = heard(desk, event)
 
         def work(session: Session) -> str:
             assert desk is not None
+            at = clicks_of(data)[0]
             guest, desk.guest = desk.guest, None
             assert guest is not None
-            session.insert(guest, float(event._data["x"]), float(event._data["y"]))
+            session.insert(guest, at.x, at.y)
             desk.forget_move()
             return "It stands there and is selected: drag it, turn or resize it, or undo."
 
@@ -345,7 +348,8 @@ class OperationsHandlers(SpaceHandlers):
                 return f"{item.name} is off the list; its points stay."
             if what in ("hidden", "locked"):
                 session.change_object(key, **{what: bool(value)})
-                words = {"hidden": ("left out of the 3D view", "shown again"), "locked": ("locked", "free again")}[what]
+                hidden, locked = ("hidden here; clips still hold it", "shown again"), ("locked", "free again")
+                words = hidden if what == "hidden" else locked
                 return f"{item.name} is {words[0] if value else words[1]}."
             if what in ("name", "colour"):
                 session.change_object(key, **{what: value})

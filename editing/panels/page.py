@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from editing.filming import Shot
-from editing.panels import listing, pictures, timeline, versions, viewport
+from editing.panels import listing, pictures, things, timeline, versions, viewport
 from editing.panels.desk import Desk
 from editing.panels.downloads import OTHER_FORMS
 from editing.planning import reads_prompts
@@ -29,6 +29,8 @@ class Page:
     # 2 select
     stage: gr.HTML
     viewport: gr.HTML
+    find: gr.Button
+    things: gr.HTML
     candidates: gr.HTML
     grow: gr.Slider
     take_back: gr.Button
@@ -92,6 +94,7 @@ class Page:
     save_gaussians: gr.Button
     save_splat: gr.Button
     save_dataset: gr.Button
+    link: gr.HTML
     # dock
     message: gr.HTML
     undo: gr.Button
@@ -136,6 +139,9 @@ class Page:
             | self._selecting(desk)
             | self.camera(desk)
             | {
+                self.find: gr.update(interactive=session.things is None),
+                self.things: things.value(session),
+                self.link: desk.link,
                 self.facts: pictures.facts(session),
                 self.first: pictures.player([("Initial clip", state.before)]),
                 self.clips: versions.value(session, desk.pair),
@@ -149,7 +155,7 @@ class Page:
                     visible=any(t is not None and t.footage.stopped for t in (state.before, state.after)),
                 ),
                 self.save_clip: gr.update(interactive=state.before is not None),
-                **{b: gr.update(interactive=state.after is not None) for b in self.sharing},
+                **{b: gr.update(interactive=bool(state.after or desk.chosen)) for b in self.sharing},
                 self.save_session: gr.update(interactive=True),
                 self.save_camera: gr.update(interactive=state.before is not None or state.keys is not None),
                 **{getattr(self, f"save_{form}"): gr.update(interactive=True) for form in ("memory", *OTHER_FORMS)},
@@ -166,7 +172,7 @@ class Page:
         stage = pictures.stage(desk)
         some = (stage is not None and stage["mask"] is not None) or desk.session.selects_in_space
         in_space = picking.solid is not None and picking.drawn is not None
-        touched = bool(picking.clicks or picking.box or picking.base is not None or in_space)
+        touched = bool(picking.clicks or picking.box or picking.mask is not None or in_space)
         x, y, z = desk.offset
         return {
             self.stage: stage,
@@ -209,6 +215,11 @@ class Page:
         return {self.frames: shot.frames, self.amount: gr.update(value=shot.amount), self.seed: shot.seed} | {
             self.back: gr.update(value=shot.path.endswith("-and-back"))
         }
+
+    def said_before(self, desk: Desk) -> Updates:
+        """The controls that a page loaded anew has forgotten."""
+        along = desk.session.with_shadow
+        return self.shot_said(desk.drafts.shot) | {self.shadow: along, self.prompts: "\n".join(desk.prompts)}
 
     def says(self, desk: Desk) -> Updates:
         """The camera move in plain words."""

@@ -27,6 +27,11 @@ _STRIP = """
 </div>
 """
 
+_THINGS = """
+<p class="how" hidden>Things found: point at one, here or in the picture. Shift adds it.</p>
+<div class="strip" role="group" aria-label="Things found in the picture"></div>
+"""
+
 _PICK = """
 element.addEventListener('click', (e) => {
   const b = e.target.closest('button');
@@ -55,6 +60,12 @@ def player(placeholder: str, **props: Any) -> gr.HTML:
 def picture_strip(label: str, value: list[dict[str, Any]] | None = None, **props: Any) -> gr.HTML:
     """A row of small pictures to pick from; event pick."""
     return gr.HTML(value or [], html_template=_STRIP, js_on_load=_PICK, strip_label=label, **props)
+
+
+def things(**props: Any) -> gr.HTML:
+    """The things found in the picture, as small pictures and as outlines on the stage; event pick."""
+    js = _script("things.js") + "\nmountThings(element, props, trigger, watch);"
+    return gr.HTML([], html_template=_THINGS, js_on_load=js, elem_classes="things", **props)
 
 
 HAND_OVER = """(file) => {

@@ -74,18 +74,20 @@ def stage(desk: Desk) -> dict[str, Any] | None:
         "foot": foot(mask) if mask is not None and selected else None,
         "target": desk.target,
         "preview": desk.preview,
+        "heard": desk.heard,
     }
 
 
 def _picture_url(desk: Desk, session: Session) -> str:
     """Address of the picture without a selection; its file is written once per memory."""
     memory = session.state.memory
-    for shown, url in desk.pictures:
-        if shown is memory:
+    hidden = tuple(item.volume for item in session.state.objects if item.hidden)
+    for shown, without, url in desk.pictures:
+        if shown is memory and without == hidden:
             return url
     file = session.folder / f"stage-{uuid.uuid4().hex}.jpg"
-    PilImage.fromarray(session.stage).save(file, "JPEG", quality=92)
-    desk.pictures = (*desk.pictures[-9:], (memory, file_url(file)))
+    PilImage.fromarray(session.shown).save(file, "JPEG", quality=92)
+    desk.pictures = (*desk.pictures[-9:], (memory, hidden, file_url(file)))
     return file_url(file)
 
 

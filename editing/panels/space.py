@@ -85,7 +85,7 @@ class SpaceHandlers(ChangeHandlers):
                 session.show_all()
                 return "Everything is shown again."
             session.hide()
-            return "It is left out of the 3D view; the memory and the clips still hold it. U shows it again."
+            return "It is hidden in the picture and in 3D; the clips still hold it. U shows it again."
 
         return self._quick(desk, work, whole=True)
 

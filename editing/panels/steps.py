@@ -5,7 +5,7 @@ from typing import Any
 import gradio as gr
 
 from editing.filming import Shot
-from editing.panels import parts, timeline, versions
+from editing.panels import links, parts, timeline, versions
 from editing.panels.downloads import DOWNLOADS, OTHER_FORMS
 from editing.panels.page import path_sentence
 from editing.timeline import MAX_FRAMES
@@ -63,14 +63,16 @@ def compare_step() -> dict[str, Any]:
     clips = versions.strip(elem_id="clips")
     result = parts.player("Your clip appears here, and the edited one beside it.", elem_id="result")
     trust = gr.HTML("", elem_id="trust")
+    gr.HTML('<p class="how">Film, share pack and share page show the two clips that play above.</p>')
     with gr.Row(elem_classes="buttons"):
         made = {f"save_{n}": _save(n) for n in DOWNLOADS if n not in OTHER_FORMS}
     with gr.Accordion("The memory for other programs", open=False, elem_id="forms"):
         gr.HTML('<p class="how">Blender and browsers open .glb, splat viewers .ply and .splat, trainers the .zip.</p>')
         with gr.Row(elem_classes="buttons"):
             made |= {f"save_{n}": _save(n) for n in OTHER_FORMS}
-    return made | {"clips": clips, "result": result, "trust": trust}
+    link = links.link_button(elem_id="link")
+    return made | {"clips": clips, "result": result, "trust": trust, "link": link}
 
 
 def _save(name: str) -> gr.Button:
-    return gr.Button(DOWNLOADS[name], interactive=False, elem_id=f"save-{name}")
+    return gr.Button(DOWNLOADS[name], size="sm", interactive=False, elem_id=f"save-{name}")

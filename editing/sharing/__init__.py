@@ -2,6 +2,17 @@
 
 from editing.sharing.pack import BUDGET, write_pack
 from editing.sharing.page import page, write_page
-from editing.sharing.provenance import AI_EDITED, caption, provenance
+from editing.sharing.provenance import AI_EDITED, Numbers, Pair, caption, pair, provenance
 
-__all__ = ["AI_EDITED", "BUDGET", "caption", "page", "provenance", "write_pack", "write_page"]
+__all__ = [
+    "AI_EDITED",
+    "BUDGET",
+    "Numbers",
+    "Pair",
+    "caption",
+    "page",
+    "pair",
+    "provenance",
+    "write_pack",
+    "write_page",
+]

@@ -13,7 +13,7 @@ import numpy as np
 from editing.session import Session
 from editing.sharing import marks, pictures
 from editing.sharing.page import page
-from editing.sharing.provenance import caption, pair, provenance, what_was_done
+from editing.sharing.provenance import Numbers, caption, pair, provenance, what_was_done
 from editing.state import Take
 from editing.trust import trust
 from spatia_core.backends.protocols import Progress, silent
@@ -56,22 +56,25 @@ def _clip(folder: Path, name: str, take: Take, told: dict[str, Any], limit: floa
     return file
 
 
-def members(session: Session, made_at: datetime, folder: Path, progress: Progress = silent) -> Iterator[Path]:
+def members(
+    session: Session, made_at: datetime, folder: Path, progress: Progress = silent, chosen: Numbers | None = None
+) -> Iterator[Path]:
     """Writes the files of the pack into `folder` and gives each as soon as it is there."""
-    before, after = pair(session)
-    told = provenance(session, made_at)
+    shown = pair(session, chosen)
+    before, after, labels = shown.before, shown.after, shown.labels
+    told = provenance(session, made_at, chosen)
     one, two, fps = before.clip.images, after.clip.images, after.clip.fps
     budget = BUDGET * max(1.0, one[..., 0].size / _USUAL)
     limits = {name: share * budget for name, share in _SHARES.items()}
 
     progress(0.05, "Marking the clips")
-    edited = _clip(folder, "edited", after, told, limits["edited"])
-    original = _clip(folder, "original", before, told, limits["original"])
+    edited = _clip(folder, shown.names[1], after, told, limits["edited"])
+    original = _clip(folder, shown.names[0], before, told, limits["original"])
     yield edited
     yield original
 
     def wipe(file: Path, crf: int) -> None:
-        frames = _watched(pictures.moving_wipe(one, two, fps), lambda: progress(0.2, "Drawing the wipe"))
+        frames = _watched(pictures.moving_wipe(one, two, fps, labels), lambda: progress(0.2, "Drawing the wipe"))
         write_mp4(file, frames, fps, _metadata(told, "Before and after, wiped"), crf)
 
     def both(file: Path, crf: int) -> None:
@@ -87,10 +90,13 @@ def members(session: Session, made_at: datetime, folder: Path, progress: Progres
 
     progress(0.75, "Making poster and preview")
     done = f"{what_was_done(told)} in {told['photo']['name']}"
-    poster = marks.jpeg(pictures.poster(one, two), done)
-    moving = marks.webp(pictures.preview(one, two, fps), pictures.PREVIEW_FPS, done)
+    poster = marks.jpeg(pictures.poster(one, two, labels), done)
+    moving = marks.webp(pictures.preview(one, two, fps, labels), pictures.PREVIEW_FPS, done)
     progress(0.9, "Writing the page")
-    clips = [(f.stem.capitalize(), f.name, read_bytes(f, MAX_VIDEO_BYTES, "clip")) for f in (original, edited)]
+    clips = [
+        (label, f.name, read_bytes(f, MAX_VIDEO_BYTES, "clip"))
+        for label, f in zip(labels, (original, edited), strict=True)
+    ]
     texts = {
         "poster.jpg": poster,
         "preview.webp": moving,
@@ -110,12 +116,15 @@ def _watched(frames: Iterator[np.ndarray], told: Callable[[], None]) -> Iterator
         yield frame
 
 
-def write_pack(session: Session, file: PathLike, made_at: datetime, progress: Progress = silent) -> Path:
+def write_pack(
+    session: Session, file: PathLike, made_at: datetime, progress: Progress = silent, chosen: Numbers | None = None
+) -> Path:
     """Writes the pack as a zip: clips, wipe, side by side, poster, preview, caption, provenance and the page.
 
-    The zip appears whole or not at all. Raises InvalidInput until an edit was filmed.
+    It shows original and edited clip, or two chosen from the strip. The zip appears whole or not at all. Raises
+    InvalidInput until there are two.
     """
-    pair(session)
+    pair(session, chosen)
     day = made_at.timetuple()[:6]
     with (
         room_on_disc(Path(file).name),
@@ -124,7 +133,7 @@ def write_pack(session: Session, file: PathLike, made_at: datetime, progress: Pr
         zipfile.ZipFile(temporary, "w") as z,
     ):
         z.comment = marks.describe("Made with " + marks.tool() + ".").encode()
-        for member in members(session, made_at, Path(folder), progress):
+        for member in members(session, made_at, Path(folder), progress, chosen):
             info = zipfile.ZipInfo(member.name, day)  # type: ignore[arg-type]
             info.external_attr = 0o644 << 16
             info.compress_type = zipfile.ZIP_DEFLATED if member.suffix in TEXT else zipfile.ZIP_STORED

@@ -13,7 +13,7 @@ from typing import Any
 from editing.plots import panel
 from editing.session import Session
 from editing.sharing import marks, pictures
-from editing.sharing.provenance import camera_words, caption, pair, provenance, what_was_done
+from editing.sharing.provenance import Numbers, camera_words, caption, pair, provenance, same_camera, what_was_done
 from editing.trust import Trust, trust
 from spatia_core.io.files import PathLike, read_bytes, replacing
 from spatia_core.io.video import MAX_VIDEO_BYTES
@@ -84,14 +84,16 @@ def page(told: dict[str, Any], clips: Sequence[tuple[str, str, bytes]], poster: 
         f'<script type="text/plain" id="clip-{i}">{_base64(mp4)}</script>' for i, (_, _, mp4) in enumerate(clips)
     )
     checks = "".join(f"<li>{escape(s)}</li>" for s in told["checks"]["notes"])
-    heading = f"{Path(told['photo']['name']).stem}: before and after"
+    stem, chosen = Path(told["photo"]["name"]).stem, bool(told["pair"]["says"])
+    heading = f"{stem}: two clips" if chosen else f"{stem}: before and after"
+    way = same_camera(told).removeprefix("on ")
     return Template(_asset("share_page.html")).substitute(
         script_hash=f"sha256-{digest}",
         tool=escape(marks.tool()),
-        description=escape(marks.describe(f"Before and after: {done}.")),
+        description=escape(marks.describe(f"{'Side by side' if chosen else 'Before and after'}: {done}.")),
         title=escape(heading),
         heading=escape(heading),
-        lead=escape(f"{done[0].upper()}{done[1:]}. Both clips follow the same camera; play them in step and compare."),
+        lead=escape(f"{done[0].upper()}{done[1:]}. Both clips follow {way}; play them in step and compare."),
         style=_asset("share_page.css") + _asset("player.css"),
         player=_asset("player.html"),
         poster=f"data:image/jpeg;base64,{_base64(poster)}",
@@ -106,14 +108,16 @@ def page(told: dict[str, Any], clips: Sequence[tuple[str, str, bytes]], poster: 
     )
 
 
-def write_page(session: Session, file: PathLike, made_at: datetime) -> Path:
-    """Writes the page of the session's clips; raises InvalidInput until an edit was filmed."""
-    before, after = pair(session)
-    told = provenance(session, made_at)
-    poster = marks.jpeg(pictures.poster(before.clip.images, after.clip.images), f"{what_was_done(told)}.", 84)
+def write_page(session: Session, file: PathLike, made_at: datetime, chosen: Numbers | None = None) -> Path:
+    """Writes the page of original and edited clip, or of two chosen ones; raises InvalidInput until there are two."""
+    both = pair(session, chosen)
+    before, after = both.before, both.after
+    told = provenance(session, made_at, chosen)
+    drawn = pictures.poster(before.clip.images, after.clip.images, both.labels)
+    poster = marks.jpeg(drawn, f"{what_was_done(told)}.", 84)
     clips = [
-        (label, name, read_bytes(take.file, MAX_VIDEO_BYTES, "clip"))
-        for label, name, take in (("Original", "original.mp4", before), ("Edited", "edited.mp4", after))
+        (label, f"{name}.mp4", read_bytes(take.file, MAX_VIDEO_BYTES, "clip"))
+        for label, name, take in zip(both.labels, both.names, (before, after), strict=True)
     ]
     with replacing(file) as temporary:
         temporary.write_text(page(told, clips, poster, trust(after, session.unit)), encoding="utf-8", newline="\n")

@@ -47,14 +47,17 @@ def _label(picture: np.ndarray, text: str, right: bool) -> None:
     picture[gap : gap + height, x : x + tag.shape[1]][plate] = tag[plate]
 
 
-def wiped(before: Image, after: Image, cut: float, labels: bool = True) -> Image:
+Labels = tuple[str, str]
+
+
+def wiped(before: Image, after: Image, cut: float, labels: Labels | None = LABELS) -> Image:
     """The original left of the line at `cut` (0 to 1 of the width), the edited picture right of it."""
     w = before.shape[1]
     x = round(cut * w)
     one, two = before.copy(), after.copy()
     if labels:
-        _label(one[:, :x], LABELS[0], right=False)
-        _label(two[:, x:], LABELS[1], right=True)
+        _label(one[:, :x], labels[0], right=False)
+        _label(two[:, x:], labels[1], right=True)
     out = two
     out[:, :x] = one[:, :x]
     if 0 < x < w:
@@ -73,7 +76,7 @@ def order(frames: int, fps: float, seconds: float = SECONDS) -> np.ndarray:
     return np.tile(lap, laps)
 
 
-def moving_wipe(before: Clip, after: Clip, fps: float) -> Iterator[Image]:
+def moving_wipe(before: Clip, after: Clip, fps: float, labels: Labels = LABELS) -> Iterator[Image]:
     """Both clips in step while the line travels from right to left and back: first all original, then all edited."""
     if before.shape != after.shape:
         raise InvalidInput("Only clips of one size and length can be wiped.")
@@ -81,7 +84,7 @@ def moving_wipe(before: Clip, after: Clip, fps: float) -> Iterator[Image]:
     for k, i in enumerate(numbers):
         share = 0.5 - 0.5 * np.cos(2 * np.pi * k / max(len(numbers) - 1, 1))
         # the line rests for a moment at both ends
-        yield wiped(before[i], after[i], 1 - float(np.clip(1.16 * share - 0.08, 0, 1)))
+        yield wiped(before[i], after[i], 1 - float(np.clip(1.16 * share - 0.08, 0, 1)), labels)
 
 
 def telling_frame(before: Clip, after: Clip) -> int:
@@ -91,11 +94,11 @@ def telling_frame(before: Clip, after: Clip) -> int:
     return step * int(np.argmax(differences))
 
 
-def poster(before: Clip, after: Clip) -> UInt8[np.ndarray, "poster_h poster_w 3"]:
+def poster(before: Clip, after: Clip, labels: Labels = LABELS) -> UInt8[np.ndarray, "poster_h poster_w 3"]:
     """The most telling frame of both clips, one beside the other: stacked where they are wide."""
     i = telling_frame(before, after)
     panels = [before[i].copy(), after[i].copy()]
-    for panel, text in zip(panels, LABELS, strict=True):
+    for panel, text in zip(panels, labels, strict=True):
         _label(panel, text, right=False)
     h, w = panels[0].shape[:2]
     line = max(2, round(max(h, w) / 200))
@@ -103,10 +106,10 @@ def poster(before: Clip, after: Clip) -> UInt8[np.ndarray, "poster_h poster_w 3"
     return np.concatenate([panels[0], gap, panels[1]], axis=0 if w >= h else 1)
 
 
-def preview(before: Clip, after: Clip, fps: float) -> list[PilImage.Image]:
+def preview(before: Clip, after: Clip, fps: float, labels: Labels = LABELS) -> list[PilImage.Image]:
     """The moving wipe small and slow, for places that play no film."""
     scale = min(1.0, PREVIEW_SIDE / max(before.shape[1:3]))
     size = max(1, round(before.shape[2] * scale)), max(1, round(before.shape[1] * scale))
     wanted = max(1, round(fps / PREVIEW_FPS))
-    frames = [f for k, f in enumerate(moving_wipe(before, after, fps)) if k % wanted == 0]
+    frames = [f for k, f in enumerate(moving_wipe(before, after, fps, labels)) if k % wanted == 0]
     return [PilImage.fromarray(cv2.resize(f, size, interpolation=cv2.INTER_AREA)) for f in frames]

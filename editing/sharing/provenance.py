@@ -2,6 +2,7 @@
 
 import hashlib
 import platform
+from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -9,9 +10,11 @@ from typing import Any
 import numpy as np
 
 from editing import views
+from editing.edit_log import EditLog
 from editing.edits import Edit
 from editing.session import Session
 from editing.state import Take
+from editing.versions import comparable
 from spatia_core.backends import registry
 from spatia_core.errors import InvalidInput
 
@@ -30,14 +33,55 @@ FOREIGN = "see the model's own card"
 _LIBRARIES = ("numpy", "av", "pillow", "opencv-python-headless", "torch")
 
 
-def pair(session: Session) -> tuple[Take, Take]:
-    """Original and edited clip; raises InvalidInput until an edit was filmed wholly."""
+Numbers = tuple[int, int]
+"""Which two clips of the strip are shown side by side: A and B."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Pair:
+    """Two clips to be shown side by side."""
+
+    before: Take
+    after: Take
+    log: EditLog
+    """The edits that the second one shows."""
+    labels: tuple[str, str] = ("Original", "Edited")
+    names: tuple[str, str] = ("original", "edited")
+    """Of their files."""
+    chosen: str = ""
+    """What was chosen from the strip, in words; empty for the present original and edited clip."""
+
+    @property
+    def same_camera(self) -> bool:
+        """True when both clips were filmed on one path."""
+        one, two = list(self.before.path), list(self.after.path)
+        return len(one) == len(two) and all(
+            np.allclose(a.w2c, b.w2c, atol=1e-6) and np.allclose(a.K, b.K) for a, b in zip(one, two, strict=True)
+        )
+
+
+def pair(session: Session, chosen: Numbers | None = None) -> Pair:
+    """Original and edited clip, or any two of the strip; raises InvalidInput where they cannot be shown together."""
+    if chosen is not None:
+        return _chosen(session, *chosen)
     before, after = session.state.before, session.state.after
     if before is None or after is None:
         raise InvalidInput("There is no edited clip to share yet. Delete or move something and regenerate first.")
     if len(before.clip) != len(after.clip):
         raise InvalidInput("The edited clip is not filmed to its end. Press Regenerate to go on, then share it.")
-    return before, after
+    return Pair(before, after, session.state.log)
+
+
+def _chosen(session: Session, a: int, b: int) -> Pair:
+    one, two = session.versions[a], session.versions[b]
+    if a == b:
+        raise InvalidInput(f"Clip {a} cannot be shown beside itself. Choose another one as A or B.")
+    if one.take is None or two.take is None:
+        raise InvalidInput("The frames of that clip are gone. Press Film again under it first.")
+    comparable(one.take, two.take)
+    said = f"clip {a} ({one.label}) beside clip {b} ({two.label})"
+    labels = f"Clip {a}: {one.label}", f"Clip {b}: {two.label}"
+    return Pair(one.take, two.take, two.recipe.log, labels, (f"clip-{a}", f"clip-{b}"), said)
 
 
 def digest(array: np.ndarray) -> str:
@@ -74,9 +118,13 @@ def _libraries() -> dict[str, str]:
     return found
 
 
-def provenance(session: Session, made_at: datetime) -> dict[str, Any]:
-    """Everything a stranger needs to judge, and to make again, the edited clip; plain values, fit for JSON."""
-    before, after = pair(session)
+def provenance(session: Session, made_at: datetime, chosen: Numbers | None = None) -> dict[str, Any]:
+    """Everything a stranger needs to judge, and to make again, the edited clip; plain values, fit for JSON.
+
+    Of two clips chosen from the strip the second one is told of.
+    """
+    both = pair(session, chosen)
+    before, after = both.before, both.after
     source, turn = session.source, session.tools.turn
     backends = {
         "depth": _backend("depth", turn.depth),
@@ -86,7 +134,8 @@ def provenance(session: Session, made_at: datetime) -> dict[str, Any]:
     }
     if not source.estimated:
         backends["depth"] = {"name": "given", "about": "depth came with the photo", "licence": "the photo's owner's"}
-    shot, seen = after.shot, after.comparison
+    # what was measured of a clip was measured against its own original
+    shot, seen = after.shot, None if both.chosen else after.comparison
     return {
         "format": "spatia-provenance",
         "version": 1,
@@ -100,7 +149,8 @@ def provenance(session: Session, made_at: datetime) -> dict[str, Any]:
             "sha256_of_working_pixels": digest(source.image),
             "licence": "the photo's owner's",
         },
-        "edits": [_edit(e) for e in session.state.log],
+        "edits": [_edit(e) for e in both.log],
+        "pair": {"says": both.chosen, "same_camera": both.same_camera, "other_camera": before.path.name},
         "camera": {
             "path": after.path.name,
             "frames": len(after.clip),
@@ -113,14 +163,14 @@ def provenance(session: Session, made_at: datetime) -> dict[str, Any]:
         "prompts": list(shot.prompts),
         "clips": {
             name: {"maker": t.clip.maker, "sha256_of_pixels": digest(t.clip.images)}
-            for name, t in (("original", before), ("edited", after))
+            for name, t in zip(both.names, (before, after), strict=True)
         },
         "backends": backends,
         "checks": {
             "outside_psnr_db": None if seen is None else round(seen.outside_psnr, 2),
             "residue": None if seen is None or seen.residue is None else round(seen.residue, 5),
             "edited_share": None if seen is None else round(seen.edited_share, 5),
-            "sentences": views.sentences(session),
+            "sentences": list(after.notes) if both.chosen else views.sentences(session),
             "notes": list(after.notes),
         },
         "versions": _libraries(),
@@ -128,7 +178,9 @@ def provenance(session: Session, made_at: datetime) -> dict[str, Any]:
 
 
 def what_was_done(told: dict[str, Any]) -> str:
-    """The edits as half a sentence: `2 things deleted, 1 moved`."""
+    """The edits as half a sentence: `2 things deleted, 1 moved`; of two chosen clips, which they are."""
+    if told["pair"]["says"]:
+        return str(told["pair"]["says"])
     kinds = [e["kind"] for e in told["edits"]]
     words = {"delete": "deleted", "move": "moved"}
     counts = [(words.get(k, f"changed ({k})"), kinds.count(k)) for k in dict.fromkeys(kinds)]
@@ -141,11 +193,22 @@ def camera_words(told: dict[str, Any]) -> str:
     return f"{camera['path'].replace('-', ' ')}, {camera['frames']} frames at {camera['fps']} a second"
 
 
+def same_camera(told: dict[str, Any]) -> str:
+    """Whether both clips have one camera, in words."""
+    if told["pair"]["same_camera"]:
+        return "on the same camera path"
+    return f"on different camera paths ({told['pair']['other_camera']} and {told['camera']['path']})"
+
+
 def caption(told: dict[str, Any]) -> str:
     """Text to post beside the clip."""
     models = ", ".join(f"{kind} {b['name']}" for kind, b in told["backends"].items())
+    done, photo = what_was_done(told), told["photo"]["name"]
+    first = f"Before and after: {done} in {photo}, filmed again on the same camera path."
+    if told["pair"]["says"]:
+        first = f"Two clips made from {photo}: {done}, {same_camera(told)}."
     lines = [
-        f"Before and after: {what_was_done(told)} in {told['photo']['name']}, filmed again on the same camera path.",
+        first,
         f"{AI_EDITED}. Made from one photo; it does not show what happened.",
         "",
         f"Camera: {camera_words(told)}. Seed {told['seed']}.",

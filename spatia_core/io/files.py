@@ -77,9 +77,19 @@ def room_on_disc(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as e:
-        if e.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_full(e):
             raise
-        raise SpatiaError(
-            f"The disc is full: {name} was not written. Your work is as it was; free some room or close other "
-            "sessions, then try again."
-        ) from e
+        raise SpatiaError(disc_full(name)) from e
+
+
+def is_full(error: BaseException) -> bool:
+    """True when the error says that there is no room on the disc."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def disc_full(name: str) -> str:
+    """What a person is told then."""
+    return (
+        f"The disc is full: {name} was not written. Your work is as it was; free some room or close other "
+        "sessions, then try again."
+    )

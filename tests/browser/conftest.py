@@ -39,12 +39,14 @@ def free_port() -> int:
         return s.getsockname()[1]
 
 
-def serve(log: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """The app as a process of its own, and its address once it answers."""
+def serve(log: Path, *program: str) -> tuple[subprocess.Popen[bytes], str]:
+    """The app, or another program that starts it, as a process of its own, and its address once it answers."""
     port = free_port()
     env = os.environ | {"GRADIO_SERVER_PORT": str(port), "PYTHONWARNINGS": "default"}
     with log.open("wb") as out:
-        process = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            [sys.executable, *(program or ("app.py",))], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT
+        )
     address, until = f"http://127.0.0.1:{port}/", time.monotonic() + 90
     while time.monotonic() < until and process.poll() is None:
         try:

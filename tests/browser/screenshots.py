@@ -1,6 +1,8 @@
-"""Takes the pictures of docs/screenshots: `python -m tests.browser.screenshots`."""
+"""Takes the pictures of docs/screenshots: `python -m tests.browser.screenshots [FOLDER [WIDTH-THEME ...]]`."""
 
+import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -10,13 +12,25 @@ from tests.browser.conftest import FLAGS, ROOT, chromium, serve
 from tests.browser.studio import Studio
 
 OUT = ROOT / "docs" / "screenshots"
+PREVIEW_DRAWN = "document.querySelector('#timeline canvas').dataset.frame && !document.querySelector('#timeline.stale')"
 LARGEST = 300_000
 """Bytes a picture may have."""
 
 
+def drawn(tab: Studio) -> None:
+    """Waits until every picture and film in sight is there."""
+    tab.page.wait_for_timeout(500)
+    tab.until(
+        """() => [...document.querySelectorAll('img, video')].every(e => {
+                 const b = e.getBoundingClientRect();
+                 if (!b.width || b.bottom < 0 || b.top > innerHeight || !(e.src || e.currentSrc)) return true;
+                 return e.tagName === 'IMG' ? e.complete : e.readyState >= 2; })"""
+    )
+
+
 def shoot(tab: Studio, name: str) -> None:
     """One screen as a PNG, in a palette where it would be too large."""
-    tab.page.wait_for_timeout(500)
+    drawn(tab)
     tab.page.evaluate("document.querySelectorAll('.toast-wrap').forEach(t => t.remove())")
     file = OUT / f"{name}.png"
     tab.page.screenshot(path=file)
@@ -50,15 +64,16 @@ def tour(tab: Studio, prefix: str, frames: int) -> None:
     tab.page.click(".tool-box")
     tab.drag((0.285, 0.18), (0.46, 0.86))
     tab.page.mouse.up()
-    tab.expect("is selected")
+    tab.expect("of the picture is selected")
     tab.page.click(".tool-add")
     for place in ((0.413, 0.245), (0.327, 0.80)):  # what the box left out: beak and tail
         tab.click(*place)
         tab.page.wait_for_timeout(1500)
     show(tab, "#stage")
     shoot(tab, f"{prefix}-2-select")
-    tab.page.wait_for_timeout(2500)
     show(tab, "#viewport")
+    tab.until("/points/.test(document.querySelector('#viewport .vp-status')?.textContent || '')")
+    tab.page.wait_for_timeout(1500)  # levels of detail
     shoot(tab, f"{prefix}-2-in-3d")
     tab.page.click(".tool-move")
     tab.expect("Drag the thing")
@@ -73,7 +88,7 @@ def tour(tab: Studio, prefix: str, frames: int) -> None:
     show(tab, "#delete")
     shoot(tab, f"{prefix}-3-deleted")
     show(tab, "#regenerate")
-    tab.page.wait_for_timeout(4000)  # the preview is drawn once it is in sight
+    tab.until(PREVIEW_DRAWN)  # it is drawn once it is in sight
     shoot(tab, f"{prefix}-4-film")
     tab.press("regenerate", "Done")
     tab.shows_clips("Original", "Edited")
@@ -81,10 +96,13 @@ def tour(tab: Studio, prefix: str, frames: int) -> None:
     shoot(tab, f"{prefix}-5-compare")
     tab.page.click("#result button[data-view=wipe]")
     shoot(tab, f"{prefix}-5-wipe")
+    for place, name in (("#trust", "6-trust"), ("#save-page", "6-share")):
+        tab.page.evaluate("s => document.querySelector(s).scrollIntoView({block: 'center'})", place)
+        shoot(tab, f"{prefix}-{name}")
 
 
-def main() -> None:
-    """All pictures anew."""
+def main(wanted: Sequence[str] = ()) -> None:
+    """All pictures anew, or those of the tours wanted."""
     OUT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as p:
         process, address = serve(Path(folder) / "log")
@@ -92,6 +110,8 @@ def main() -> None:
             browser = p.chromium.launch(executable_path=chromium(), args=FLAGS, headless=True)
             tours = [(width, theme) for width in (1280, 390) for theme in ("light", "dark")]
             for k, (width, theme) in enumerate(tours):
+                if wanted and f"{width}-{theme}" not in wanted:
+                    continue
                 tab = Studio(browser, address, width, theme)
                 tour(tab, f"{width}-{theme}", 25 + k)
                 tab.close()
@@ -102,4 +122,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) > 1:
+        OUT = Path(sys.argv[1])
+    main(sys.argv[2:])

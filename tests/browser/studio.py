@@ -119,7 +119,7 @@ class Studio:
     def select_bird(self) -> None:
         """The example's bird, with one click."""
         self.click(0.35, 0.5)
-        self.expect("is selected")
+        self.expect("of the picture is selected")
 
     def drag(self, start: tuple[float, float], end: tuple[float, float], steps: int = 8) -> None:
         """Presses, moves, and stays pressed."""

@@ -265,7 +265,7 @@ def test_double_clicks_and_clicks_while_working_do_no_harm(studio: Studio, photo
     studio.press("undo", "Undone: Selection")
 
 
-def test_the_downloads_are_what_they_say(studio: Studio, photo: Path, tmp_path: Path):
+def test_the_downloads_are_what_they_say(studio: Studio, address: str, photo: Path, tmp_path: Path):
     studio.open(photo)
     studio.select_bird()
     studio.press("delete", "gone")
@@ -279,7 +279,8 @@ def test_the_downloads_are_what_they_say(studio: Studio, photo: Path, tmp_path: 
     assert frames_of(files["pair"]) == 9
     assert len(read_ply(files["memory"])[0]) > 10_000
     assert files["session"].name == "bird.spatia"
-    studio.page.reload()
+    studio.page.goto("about:blank")
+    studio.page.goto(address)
     studio.expect("Open a photo")
     studio.frames(9)
     studio.upload(files["session"])

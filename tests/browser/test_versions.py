@@ -1,11 +1,15 @@
 """Every clip in a strip: going on from one, comparing any two, with a real mouse and real keys."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.conftest import serve
 from tests.browser.studio import Studio
+from tests.browser.test_timeline import film
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +60,11 @@ def test_fork_and_compare_any_two_clips(branched: Studio):
         studio.page.click(f"#result button[data-view={view}]")
         assert studio.page.get_attribute(f"#result button[data-view={view}]", "aria-pressed") == "true"
     assert studio.page.locator("#result video").count() == 2
+    got = studio.download("save-page")  # there is no edited clip now: the page shows the chosen ones
+    assert got.suggested_filename.endswith("clips-2-and-3.html")
+    text = Path(got.path()).read_text(encoding="utf-8")
+    assert "Clip 2: Delete" in text
+    assert "Clip 3: Original" in text
     press(studio, 2, "fork")
     studio.expect("You are back at clip 2")
     studio.shows_clips("Original", "Edited")
@@ -110,3 +119,47 @@ def test_a_phone_holds_the_strip(browser: Browser, address: str, photo: Path, th
     assert inside, "no label is cut off"
     studio.close()
     assert not studio.broken
+
+
+@pytest.fixture(scope="module")
+def in_rounds(tmp_path_factory) -> Iterator[str]:
+    """Address of an app whose generator films four frames a round, slowly, and follows its prompts."""
+    process, address = serve(tmp_path_factory.mktemp("rounds") / "log", "-m", "tests.browser.rounds_app")
+    yield address
+    process.terminate()
+    process.wait(20)
+
+
+def test_a_clip_stopped_after_a_round_is_steered_and_continued(browser: Browser, in_rounds: str, photo: Path):
+    tab = Studio(browser, in_rounds)
+    tab.open(photo, frames=4)
+    assert not tab.page.is_visible("#go-on")
+    tab.until("document.querySelector('#upload input[type=file]')")  # the drop zone is free: all is said of opening
+    tab.frames(12)
+    first = tab.page.evaluate("document.querySelector('#result video').src")
+    tab.page.click("#regenerate")
+    tab.until("document.querySelector('#message').innerText.includes('Round 2 of 3')")
+    tab.page.click("#cancel")
+    tab.until("!document.querySelector('#go-on')?.disabled")
+    tab.until("document.querySelectorAll('#clips .clip-card').length === 2")
+    assert "not filmed to its end" in tab.page.inner_text("#clips [data-number='2']")
+    assert "Only 1 of 3 rounds" in tab.page.inner_text("#trust")
+    tab.until("s => document.querySelector('#result video')?.src !== s", first)
+    tab.until("document.querySelector('#result video')?.readyState >= 2")
+    stopped = film(tab, "#result video")
+    assert len(stopped) == 4
+    tab.page.fill("#prompts textarea", "\nred light")
+    old = tab.page.evaluate("document.querySelector('#result video').src")
+    tab.press("go-on", "Done")
+    tab.until("s => document.querySelector('#result video')?.src !== s", old)
+    tab.until("document.querySelector('#result video').readyState >= 2")
+    frames = film(tab, "#result video").astype(float)
+    assert len(frames) == 12
+    assert np.abs(frames[:4] - stopped).mean() < 2  # the round that was there is there
+    reds = frames[..., 0].mean((1, 2)) / frames[..., 1:].mean((1, 2, 3))
+    assert (reds[4:] > 2 * reds[:4].max()).all()  # the rounds after it follow the new prompt
+    assert not tab.page.is_visible("#go-on")
+    assert "not filmed to its end" not in tab.page.inner_text("#clips .clip-card.present")
+    tab.close()
+    assert not tab.outside
+    assert not tab.broken
