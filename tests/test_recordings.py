@@ -1,7 +1,10 @@
 """A person's video becomes bounded, upright, evenly timed frames, or one clear sentence."""
 
 import struct
+import wave
+from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 
@@ -88,6 +91,36 @@ def test_half_a_file_is_read_as_far_as_it_goes(tmp_path):
     write_mp4(path, np.random.default_rng(0).integers(0, 255, (60, H, W, 3), np.uint8), 30)
     data = path.read_bytes()
     assert 10 <= len(read_recording(data[: len(data) // 2]).times) <= 20
+
+
+def test_sound_without_pictures_is_refused(tmp_path):
+    path = tmp_path / "sound.wav"
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(8000)
+        sound.writeframes(bytes(16000))
+    with pytest.raises(InvalidInput, match="cannot be read as a video"):
+        read_recording(path)
+
+
+def test_frames_of_uneven_length_keep_their_times(tmp_path):
+    path = tmp_path / "uneven.mp4"
+    at = np.cumsum([0, *[40, 120] * 14])  # milliseconds: a phone in the dark skips every other frame or so
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = W, H, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        for ms in at:
+            frame = av.VideoFrame.from_ndarray(np.full((H, W, 3), ms // 20, np.uint8), format="rgb24")
+            frame.pts, frame.time_base = int(ms), Fraction(1, 1000)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    taken = read_recording(path)
+    shown = taken.images.mean(axis=(1, 2, 3)) * 20 / 1000  # every frame says when it was taken
+    np.testing.assert_allclose(taken.times - taken.times[0], shown - shown[0], atol=0.08)
+    assert len(taken.times) >= 14
+    assert (np.diff(taken.times) > 0).all()
 
 
 def test_one_frame_is_not_a_video(tmp_path):

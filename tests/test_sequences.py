@@ -96,6 +96,7 @@ def test_a_broken_folder_is_answered_with_a_sentence(folder, what):
 DEPTHS: dict[str, tuple[np.ndarray, str]] = {
     "8-bit": (np.ones((40, 64), np.uint8), "uint8 .* must be 16-bit grey"),
     "in colour": (np.ones((40, 64, 3), np.uint16), "must be 16-bit grey"),
+    "in metres": (np.full((40, 64), 3, np.uint16), "usually 3 mm away.*multiply metres by 1000"),
     "too small": (np.ones((20, 32), np.uint16), "give depth at the picture's size"),
 }
 
@@ -120,3 +121,12 @@ def test_missing_depth_and_a_picture_of_another_size_are_answered_with_a_sentenc
         film.image(1)
     with pytest.raises(InvalidInput, match="no readable picture"):
         film.image(7)
+
+
+def test_a_saturated_depth_is_unknown(folder):
+    values = np.full((40, 64), 1500, np.uint16)
+    values[:, :10] = 65535
+    cv2.imwrite(str(folder / "depth/00001.png"), values)
+    depth = open_sequence(folder).depth(1)
+    assert np.isnan(depth[:, :10]).all()
+    assert (depth[:, 10:] == 1.5).all()

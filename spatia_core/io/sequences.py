@@ -18,6 +18,10 @@ LAYOUT = (
     "poses.txt (16 numbers a line: camera to world, OpenCV axes, metres)"
 )
 MILLIMETRES = 1000.0
+SATURATED = 65535
+"""What sensors write where they measured nothing beside 0."""
+NEAREST = 0.05
+"""Metres; a picture whose usual depth is below this was not written in millimetres."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -72,7 +76,13 @@ class RgbdSequence:
                 f"depth/{i:05d}.png of {self.folder.name} is {values.shape[1]}x{values.shape[0]}, its picture "
                 f"{self.size[0]}x{self.size[1]}; give depth at the picture's size."
             )
-        return np.where(values > 0, values / np.float32(MILLIMETRES), np.float32(np.nan)).astype(np.float32)
+        known = (values > 0) & (values < SATURATED)
+        if known.any() and np.median(values[known]) < NEAREST * MILLIMETRES:
+            raise InvalidInput(
+                f"depth/{i:05d}.png of {self.folder.name} is usually {np.median(values[known]):.0f} mm away, which no "
+                "camera sees; depth must be in millimetres: multiply metres by 1000."
+            )
+        return np.where(known, values / np.float32(MILLIMETRES), np.float32(np.nan)).astype(np.float32)
 
     def __iter__(self) -> Iterator[tuple[Image, Depth | None]]:
         return ((self.image(i), self.depth(i) if self.has_depth else None) for i in range(self.count))

@@ -48,6 +48,8 @@ class System:
     near: int
     error: float
     photo: float
+    light: tuple[float, float]
+    """Gain and offset of intensity that fit best here."""
 
 
 def adjoint(T: Pose) -> np.ndarray:
@@ -60,19 +62,33 @@ def adjoint(T: Pose) -> np.ndarray:
     return out
 
 
-def pair_system(points: np.ndarray, T: Pose, target: Level, scales: tuple[float, float, float], photo: float) -> System:
-    """The equations of moving `points` by `T` onto `target`; `scales` are gate, geometric and photometric scale."""
+GAINS = (0.3, 3.0)
+"""Gains between two pictures that are believed."""
+SAME_LIGHT = (1.0, 0.0)
+"""Gain and offset between two pictures taken alike."""
+
+
+def pair_system(
+    points: np.ndarray, T: Pose, target: Level, scales: tuple[float, float, float], photo: float,
+    light: tuple[float, float] = SAME_LIGHT,
+) -> System:  # fmt: skip
+    """The equations of moving `points` by `T` onto `target`; `scales` are gate, geometric and photometric scale.
+
+    `light` is the gain and offset of intensity to begin with, known from a step before.
+    """
     H, g = np.zeros((8, 8)), np.zeros(8)
-    seen, near, geo, lit, light = kernels.pair_system(
-        points, T, target.lens, target.depth, target.normals, target.shading, (*scales, photo), H, g
+    seen, near, geo, lit, shade = kernels.pair_system(
+        points, T, target.lens, target.depth, target.normals, target.shading, (*scales, photo, *light), H, g
     )
     if lit > 50 and scales[2] > 0:  # gain and offset are free
         inner = np.linalg.inv(H[6:, 6:] + 1e-9 * np.eye(2) * np.trace(H[6:, 6:]))
+        change = inner @ g[6:]
+        light = float(np.clip(light[0] - change[0], *GAINS)), float(light[1] - change[1])
         H6 = H[:6, :6] - H[:6, 6:] @ inner @ H[6:, :6]
         g6 = g[:6] - H[:6, 6:] @ inner @ g[6:]
     else:
         H6, g6 = H[:6, :6], g[:6]
-    return System(H6, g6, seen, near, geo / max(near, 1), light / max(lit, 1))
+    return System(H6, g6, seen, near, geo / max(near, 1), shade / max(lit, 1), light)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +119,14 @@ def align(
         points = view.levels[level].points
         s_geo, s_photo = GATES[level] / 3, 12.0
         gate = GATES[level] * settings.gate
+        light = [SAME_LIGHT] * len(targets)
         for _ in range(settings.rounds[level]):
             H, g = np.zeros((6, 6)), np.zeros(6)
             parts = []
-            for (target, _), W, A in zip(targets, world_to, adjoints, strict=True):
+            for i, ((target, _), W, A) in enumerate(zip(targets, world_to, adjoints, strict=True)):
                 scales = (gate, s_geo, s_photo if settings.photo else 0.0)
-                part = pair_system(points, W @ c2w, target.levels[level], scales, settings.photo)
+                part = pair_system(points, W @ c2w, target.levels[level], scales, settings.photo, light[i])
+                light[i] = part.light
                 H += A.T @ part.H @ A
                 g += A.T @ part.g
                 parts.append(part)

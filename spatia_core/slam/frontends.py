@@ -10,7 +10,7 @@ from spatia_core import se3
 from spatia_core.arrays import Pose
 from spatia_core.slam.align import AlignSettings, Fit, align
 from spatia_core.slam.features import MIN_INLIERS, match, place
-from spatia_core.slam.keyframes import Map, MapKeyframe
+from spatia_core.slam.keyframes import Map, MapKeyframe, depth_of
 from spatia_core.slam.values import FrontEndName, SlamOptions
 from spatia_core.slam.views import View
 
@@ -20,6 +20,8 @@ LEAST_KNOWN = 0.12
 """Share of the points that must fall on known depth."""
 ENOUGH = 150
 """Matches after which no further keyframe is asked."""
+FAR_TURN, FAR_STEP = 6.0, 0.1
+"""Degrees and share of the depth in view beyond which a pose from features must prove itself against the expected."""
 LEAST_TEXTURE = 0.25
 """Mean slope of intensity (grey levels a pixel) below which a picture shows nothing."""
 LEAST_DEPTH = 0.02
@@ -83,6 +85,8 @@ class FeatureFrontEnd:
         inliers = 0 if found is None else found[1]
         start = guess if found is None else found[0]
         polished = polish(view, start, targets, self._photo, 2 if found is None else 1)
+        if found is not None and _far(start, guess, targets[0]):  # repeated patterns match in the wrong place
+            polished = likelier(polished, polish(view, guess, targets, self._photo, 2))
         if polished is None and found is not None and inliers >= 2 * MIN_INLIERS:
             return Placement(start, None, inliers)
         return None if polished is None else Placement(polished[0], polished[1], inliers)
@@ -97,6 +101,22 @@ def polish(
     settings = AlignSettings(first_level, photo if view.texture > LEAST_TEXTURE else 0.0)
     c2w, fit, _ = align(view, start, _targets(targets), settings)
     return (c2w, fit) if believable(fit) else None
+
+
+def likelier(new: tuple[Pose, Fit] | None, expected: tuple[Pose, Fit] | None) -> tuple[Pose, Fit] | None:
+    """The new pose unless the expected one lies clearly better on the surfaces, or as well there and on the picture."""
+    if new is None or expected is None:
+        return new or expected
+    a, b = new[1], expected[1]
+    closer = b.near * b.known > 1.1 * a.near * a.known
+    alike = b.near * b.known > 0.95 * a.near * a.known and b.photo < 0.95 * a.photo
+    return expected if closer or alike else new
+
+
+def _far(start: Pose, guess: Pose, target: MapKeyframe) -> bool:
+    apart = se3.inverse(guess) @ start
+    turn = np.rad2deg(np.linalg.norm(se3.so3_log(apart[:3, :3])))
+    return bool(turn > FAR_TURN or np.linalg.norm(apart[:3, 3]) > FAR_STEP * depth_of(target.view))
 
 
 def by_landmarks(view: View, targets: Sequence[MapKeyframe]) -> tuple[Pose, int] | None:

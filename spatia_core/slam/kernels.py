@@ -83,9 +83,10 @@ def _geometry(place, pixel, lens, d, normals, gate, s_geo, J, H, g):  # pragma: 
 
 
 @njit(fastmath=True, **_OPTIONS)
-def _intensity(place, grey, lens, shading, s_photo, w_photo, J, H, g):  # pragma: no cover - compiled
+def _intensity(place, grey, lens, shading, scales, J, H, g):  # pragma: no cover - compiled
     """Adds one point's difference of intensity; its size in grey levels, -1 = off the picture."""
     qx, qy, qz, u, v = place
+    s_photo, w_photo, gain, offset = scales
     fx, fy, _, _ = lens
     h, w = shading.shape[:2]
     x0, y0 = int(np.floor(u - 0.5)), int(np.floor(v - 0.5))
@@ -99,7 +100,7 @@ def _intensity(place, grey, lens, shading, s_photo, w_photo, J, H, g):  # pragma
     gx += w10 * shading[y0 + 1, x0, 1] + w11 * shading[y0 + 1, x0 + 1, 1]
     gy = w00 * shading[y0, x0, 2] + w01 * shading[y0, x0 + 1, 2]
     gy += w10 * shading[y0 + 1, x0, 2] + w11 * shading[y0 + 1, x0 + 1, 2]
-    r = value - grey
+    r = value - gain * grey - offset
     e = r / s_photo
     weight = w_photo / (1 + 0.2 * e * e) / (s_photo * s_photo)
     dx, dy = gx * fx / qz, gy * fy / qz
@@ -126,7 +127,8 @@ def pair_system(points, T, lens, depth, normals, shading, scales, H, g):  # prag
     """
     h, w = depth.shape
     fx, fy, cx, cy = lens
-    gate, s_geo, s_photo, w_photo = scales
+    gate, s_geo, s_photo, w_photo, gain, offset = scales
+    bright = (s_photo, w_photo, gain, offset)
     seen, near, sum_geo, lit, sum_photo = 0, 0, 0.0, 0, 0.0
     J = np.zeros(TERMS)
     for k in range(len(points)):
@@ -157,7 +159,7 @@ def pair_system(points, T, lens, depth, normals, shading, scales, H, g):  # prag
                 near += 1
                 sum_geo += found
         if s_photo > 0:
-            found = _intensity((qx, qy, qz, u, v), points[k, 6], lens, shading, s_photo, w_photo, J, H, g)
+            found = _intensity((qx, qy, qz, u, v), points[k, 6], lens, shading, bright, J, H, g)
             if found >= 0:
                 lit += 1
                 sum_photo += found
@@ -165,6 +167,74 @@ def pair_system(points, T, lens, depth, normals, shading, scales, H, g):  # prag
         for b in range(a):
             H[a, b] = H[b, a]
     return seen, near, sum_geo, lit, sum_photo
+
+
+@njit(fastmath=True, **_OPTIONS)
+def _colour_at(ray_x, ray_y, inverse, lens, shading, terms, out):  # pragma: no cover - compiled
+    """Intensity and its derivatives by the six terms of `registration.py` into `out` (7); False off the picture."""
+    fx, fy, cx, cy = lens
+    h, w = shading.shape[:2]
+    u = cx + fx * (ray_x + terms[0] * ray_x - terms[1] * ray_y + terms[2] + terms[4] * inverse) - 0.5
+    v = cy + fy * (ray_y + terms[0] * ray_y + terms[1] * ray_x + terms[3] + terms[5] * inverse) - 0.5
+    x0, y0 = int(np.floor(u)), int(np.floor(v))
+    if x0 < 1 or y0 < 1 or x0 + 2 >= w or y0 + 2 >= h:
+        return False
+    fu, fv = u - x0, v - y0
+    w00, w01, w10, w11 = (1 - fu) * (1 - fv), fu * (1 - fv), (1 - fu) * fv, fu * fv
+    value = gx = gy = 0.0
+    for row, column, part in ((y0, x0, w00), (y0, x0 + 1, w01), (y0 + 1, x0, w10), (y0 + 1, x0 + 1, w11)):
+        value += part * shading[row, column, 0]
+        gx += part * shading[row, column, 1]
+        gy += part * shading[row, column, 2]
+    gx, gy = gx * fx, gy * fy
+    out[0] = gx * ray_x + gy * ray_y
+    out[1] = gy * ray_x - gx * ray_y
+    out[2], out[3], out[4], out[5] = gx, gy, gx * inverse, gy * inverse
+    out[6] = value
+    return True
+
+
+@njit(fastmath=True, **_OPTIONS)
+def colour_system(points, T, near_lens, far_lens, depth, near, far, terms, light, H, g):  # pragma: no cover - compiled
+    """Adds the equations of the terms by which two pictures show `points` (moved by `T` to the far one) alike.
+
+    `light` holds gain, offset and the scale of differences. Terms: the six, gain, offset. Returns count and summed
+    difference.
+    """
+    h, w = depth.shape
+    fx, fy, cx, cy = far_lens
+    J, a, b = np.zeros(8), np.zeros(7), np.zeros(7)
+    seen, total = 0, 0.0
+    for k in range(len(points)):
+        px, py, pz = points[k, 0], points[k, 1], points[k, 2]
+        qx = T[0, 0] * px + T[0, 1] * py + T[0, 2] * pz + T[0, 3]
+        qy = T[1, 0] * px + T[1, 1] * py + T[1, 2] * pz + T[1, 3]
+        qz = T[2, 0] * px + T[2, 1] * py + T[2, 2] * pz + T[2, 3]
+        if qz < 0.05:
+            continue
+        u, v = fx * qx / qz + cx, fy * qy / qz + cy
+        if u < 0 or v < 0 or u >= w or v >= h:
+            continue
+        d = depth[int(v), int(u)]
+        if d <= 0 or abs(d - qz) > 0.04 * qz:
+            continue
+        if not _colour_at(px / pz, py / pz, 1 / pz, near_lens, near, terms, a):
+            continue
+        if not _colour_at(qx / qz, qy / qz, 1 / qz, far_lens, far, terms, b):
+            continue
+        r = b[6] - light[0] * a[6] - light[1]
+        e = r / light[2]
+        weight = 1 / (1 + 0.2 * e * e) / (light[2] * light[2])
+        for i in range(6):
+            J[i] = b[i] - light[0] * a[i]
+        J[6], J[7] = -a[6], -1.0
+        for i in range(8):
+            g[i] += weight * J[i] * r
+            for j in range(8):
+                H[i, j] += weight * J[i] * J[j]
+        seen += 1
+        total += abs(r)
+    return seen, total
 
 
 @njit(**_OPTIONS)

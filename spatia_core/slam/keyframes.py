@@ -9,6 +9,7 @@ from spatia_core import se3
 from spatia_core.arrays import Pose
 from spatia_core.slam import kernels
 from spatia_core.slam.graph import Edge
+from spatia_core.slam.laying import Registration
 from spatia_core.slam.views import View, refresh
 
 COMMON = 0.25
@@ -66,6 +67,8 @@ class Map:
     """Pairs of keyframes."""
     revisits: list[tuple[int, int]] = field(default_factory=list)
     """Pairs of frames: an old keyframe, and the frame that came back to it without any loop to close."""
+    registration: Registration | None = None
+    """How colour lies to depth, once the film has shown it; later frames are laid by it too."""
 
     def overlap(self, view: View, c2w: Pose, k: int) -> float:
         """Share of the view's points that lie on the surface keyframe `k` saw."""

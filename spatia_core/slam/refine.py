@@ -7,7 +7,7 @@ import scipy.sparse as sparse
 from scipy.sparse.linalg import spsolve
 
 from spatia_core import se3
-from spatia_core.slam.align import GATES, LEAST_GEO, LEAST_PHOTO, adjoint, pair_system
+from spatia_core.slam.align import GATES, LEAST_GEO, LEAST_PHOTO, SAME_LIGHT, adjoint, pair_system
 from spatia_core.slam.keyframes import MapKeyframe
 
 LEAST_NEAR = 0.4
@@ -24,7 +24,7 @@ def refine(
     """
     members = sorted({k for p in pairs for k in p})
     slot = {k: i for i, k in enumerate(k for k in members if k not in fixed)}
-    scale: dict[tuple[int, int], tuple[float, float]] = {}
+    scale: dict[tuple[int, int], tuple] = {}
     left = 0.0
     for level in levels:
         if not slot:
@@ -53,14 +53,14 @@ def refine(
 def _system(keyframes: Sequence[MapKeyframe], pair: tuple[int, int], level: int, scale: dict, photo: float):
     source, target = keyframes[pair[0]], keyframes[pair[1]]
     world_to = se3.inverse(target.c2w)
-    s_geo, s_photo = scale.get(pair, (0.01, 10.0))
+    s_geo, s_photo, light = scale.get(pair, (0.01, 10.0, SAME_LIGHT))
     part = pair_system(
         source.view.levels[level].points, world_to @ source.c2w, target.view.levels[level],
-        (0.5 * GATES[level], s_geo, s_photo if photo else 0.0), photo,
+        (0.5 * GATES[level], s_geo, s_photo if photo else 0.0), photo, light,
     )  # fmt: skip
     if part.near < 100 or part.near < LEAST_NEAR * part.seen:
         return None
-    scale[pair] = (max(LEAST_GEO, 1.3 * part.error), max(LEAST_PHOTO, 1.3 * part.photo))
+    scale[pair] = (max(LEAST_GEO, 1.3 * part.error), max(LEAST_PHOTO, 1.3 * part.photo), part.light)
     A = adjoint(world_to)
     return A.T @ part.H @ A, A.T @ part.g, part.near, part.error
 

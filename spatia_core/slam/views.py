@@ -55,6 +55,8 @@ class View:
     """Share of pixels with known static depth."""
     weight: Float32[np.ndarray, "h w"] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     """How many depth maps were averaged into the finest level; empty until the first."""
+    registered: bool = False
+    """True once intensities were laid on depth (`registration.py`)."""
 
 
 def prepare(
@@ -104,6 +106,12 @@ def refresh(view: View) -> None:
     level.depth[:] = _smoothed(level.depth)
     kernels.normals_of(level.depth, level.lens, 2, BEND, level.normals)
     level.points = _points(level.depth, level.normals, level.shading[..., 0], level.lens, STRIDE[0])
+
+
+def relight(level: Level, shade: np.ndarray, which: int) -> None:
+    """Gives the level (number `which`, 0 = finest) other intensities."""
+    level.shading = np.stack([shade, _slope(shade, 1, 0), _slope(shade, 0, 1)], axis=2)
+    level.points = _points(level.depth, level.normals, shade, level.lens, STRIDE[which])
 
 
 def _check(image: np.ndarray, depth: np.ndarray | None, dynamic: np.ndarray | None) -> None:

@@ -100,13 +100,14 @@ def path(world: World, kind: str, frames: int, seed: int = 0, size: tuple[int, i
         s = s * s * (3 - 2 * s) if rng.random() < 0.5 else s
     motion = MOVES[RETURNS.get(kind, kind)](s, rng)
     for k in _SHRINK:
-        cameras = tuple(_moved(world, m * [k, k, k, 1, 1, 1], size) for m in motion)
+        cameras = tuple(moved(world, m * [k, k, k, 1, 1, 1], size) for m in motion)
         if k == 0 or all(world.free(c.centre) > 0.35 * world.view.near for c in cameras[:: max(1, frames // 12)]):
             return cameras
     raise AssertionError("the last shrink factor returns")
 
 
-def _moved(world: World, m: np.ndarray, size: tuple[int, int]) -> Camera:
+def moved(world: World, m: np.ndarray, size: tuple[int, int]) -> Camera:
+    """The world's first camera after one row of a motion."""
     v, first = world.view, world.camera(*size)
     yaw = v.yaw
     right, ahead = np.array([np.cos(yaw), -np.sin(yaw), 0]), np.array([np.sin(yaw), np.cos(yaw), 0])
