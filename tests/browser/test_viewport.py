@@ -150,7 +150,7 @@ def test_keys_hide_show_and_open_the_sheet(view: View):
     studio.select_bird()
     view.ready().says("selected")
     view.press("h")
-    studio.expect("left out of the 3D view")
+    studio.expect("hidden in the picture and in 3D")
     view.says("hidden (U shows them)")
     assert view.page.locator("#objects li").count() == 1
     view.press("u")
