@@ -7,7 +7,7 @@ import pytest
 from spatia_core.backends.clicks.changes import near_the_click, obeying
 from spatia_core.backends.clicks.colour_cut import band_cut, first_cut
 from spatia_core.backends.clicks.cues import FARTHEST, CuePicture
-from spatia_core.backends.clicks.network import NAMES
+from spatia_core.backends.clicks.network import DESIGNS
 from spatia_core.backends.nano import layers
 from spatia_core.backends.protocols import Prompt
 from spatia_core.backends.segment_hybrid import HybridSegmenter
@@ -181,7 +181,7 @@ def test_a_large_photo_gives_the_mask_at_its_own_size(hybrid):
 
 
 def test_the_weights_are_small_enough_to_travel_with_the_package():
-    assert sum((layers.WEIGHTS / f"{name}.safetensors").stat().st_size for name in NAMES) < 10e6
+    assert sum((layers.WEIGHTS / f"{name}.safetensors").stat().st_size for name in DESIGNS) < 10e6
 
 
 def distance_reference(lab, seeds, per_change, per_pixel):

@@ -9,7 +9,7 @@ import torch
 
 from benchmarks.depth import examples
 from spatia_core.backends.clicks.network import ClickNetwork
-from spatia_core.backends.nano.depth_network import DepthDesign, DepthNetwork
+from spatia_core.backends.nano.depth_network import DepthNetwork
 from training.clicks import loop as click_loop
 from training.clicks import photos
 from training.clicks.clicking import Clicked, box_of, deepest
@@ -22,6 +22,7 @@ from training.depth.examples import Props, Studio
 from training.students import Student
 
 CPU = torch.device("cpu")
+SMALL = (4, 8, 8, 8, 8)
 
 
 @pytest.fixture
@@ -89,14 +90,16 @@ def click_plan(tmp_path, steps):
 def test_click_training_goes_on_where_it_stopped(folder, tmp_path):
     sources = Sources((folder,), folder / "img", None)
     with Crew(sources, 1, 2, [64]) as crew:
-        students = [Student(ClickNetwork()), Student(ClickNetwork())]
+        students = [Student(ClickNetwork(SMALL)), Student(ClickNetwork(SMALL))]
         click_loop.train(students, crew, click_plan(tmp_path, 2))
     done = torch.load(tmp_path / "click.pt", weights_only=True)["step"]
     assert done >= 2
     with Crew(sources, 1, 2, [64]) as crew:
-        click_loop.train([Student(ClickNetwork()), Student(ClickNetwork())], crew, click_plan(tmp_path, done + 2))
+        click_loop.train(
+            [Student(ClickNetwork(SMALL)), Student(ClickNetwork(SMALL))], crew, click_plan(tmp_path, done + 2)
+        )
     assert torch.load(tmp_path / "click.pt", weights_only=True)["step"] >= done + 2
-    other = ClickNetwork()
+    other = ClickNetwork(SMALL)
     assert click_loop.start_from(other, tmp_path / "click_2.safetensors") == len(other.state_dict())
     assert not torch.equal(other.head.weight, students[1].average.state_dict()["head.weight"])
 
@@ -208,12 +211,11 @@ def test_measured_frames_keep_their_depth_and_holes(tmp_path):
 def test_depth_training_goes_on_where_it_stopped(folder, rendered, tmp_path):
     plan = depth_loop.Plan(2, batch=2, outlined=1, checkpoint=tmp_path / "depth.pt", every=2)
     material = depth_loop.Material(studio_of(folder), rendered)
-    small = DepthDesign((4, 8, 8, 8, 8), looks=1)
-    depth_loop.train([Student(DepthNetwork(small))], material, plan)
-    student = Student(DepthNetwork(small))
+    depth_loop.train([Student(DepthNetwork(SMALL))], material, plan)
+    student = Student(DepthNetwork(SMALL))
     depth_loop.train([student], material, replace(plan, steps=4))
     assert torch.load(plan.checkpoint, weights_only=True)["step"] == 4
-    other = DepthNetwork(small)
+    other = DepthNetwork(SMALL)
     depth_loop.start_from(other, tmp_path / "depth_1.safetensors")
     trained = student.average.state_dict()["head.weight"]
     torch.testing.assert_close(other.head.weight.data, trained, atol=1e-3, rtol=1e-2)

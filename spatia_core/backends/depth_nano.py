@@ -9,7 +9,7 @@ from jaxtyping import Float32, UInt8
 
 from spatia_core.arrays import Depth, Image, Intrinsics, Mask, read_only
 from spatia_core.backends.nano import layers
-from spatia_core.backends.nano.depth_network import DESIGNS, DepthDesign, DepthNetwork
+from spatia_core.backends.nano.depth_network import DESIGNS, DepthNetwork, Widths
 from spatia_core.backends.nano.sky import find_sky
 from spatia_core.backends.protocols import DepthPrediction
 from spatia_core.depth_edges import snap_to_edges
@@ -66,13 +66,13 @@ class NanoDepth:
     def _loaded(self) -> tuple[DepthNetwork, DepthNetwork]:
         with self._lock:
             if self._networks is None:
-                first, second = (_network(name, design) for name, design in DESIGNS.items())
+                first, second = (_network(name, widths) for name, widths in DESIGNS.items())
                 self._networks = first, second
             return self._networks
 
 
-def _network(name: str, design: DepthDesign) -> DepthNetwork:
-    network = DepthNetwork(design)
+def _network(name: str, widths: Widths) -> DepthNetwork:
+    network = DepthNetwork(widths)
     layers.load_weights(network, layers.WEIGHTS / f"{name}.safetensors")
     return network
 

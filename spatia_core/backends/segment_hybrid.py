@@ -12,7 +12,7 @@ from spatia_core.arrays import Image, Mask, read_only
 from spatia_core.backends.clicks import colour_cut, passes
 from spatia_core.backends.clicks.changes import near_the_click, obeying
 from spatia_core.backends.clicks.cues import Box, CuePicture, Map, box_mask
-from spatia_core.backends.clicks.network import NAMES, ClickNetwork
+from spatia_core.backends.clicks.network import DESIGNS, ClickNetwork, Widths
 from spatia_core.backends.clicks.passes import Pointed
 from spatia_core.backends.nano import layers
 from spatia_core.backends.protocols import Prompt, Segmentation
@@ -141,13 +141,13 @@ class HybridSegmenter:
     def _loaded(self) -> passes.Networks:
         with self._lock:
             if self._networks is None:
-                straight, mirrored = (_network(name) for name in NAMES)
+                straight, mirrored = (_network(name, widths) for name, widths in DESIGNS.items())
                 self._networks = straight, mirrored
             return self._networks
 
 
-def _network(name: str) -> ClickNetwork:
-    network = ClickNetwork()
+def _network(name: str, widths: Widths) -> ClickNetwork:
+    network = ClickNetwork(widths)
     layers.load_weights(network, layers.WEIGHTS / f"{name}.safetensors")
     return network
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from spatia_core.backends.clicks.network import NAMES, ClickNetwork
+from spatia_core.backends.clicks.network import DESIGNS, ClickNetwork
 from training.clicks import loop
 from training.clicks.crew import Crew, Sources
 from training.students import Student, export
@@ -27,13 +27,13 @@ def main() -> None:
         if device.type == "cuda":
             torch.backends.cudnn.benchmark = True
         students = []
-        for k, name in enumerate(NAMES):
-            network = ClickNetwork()
+        for k, (name, widths) in enumerate(DESIGNS.items()):
+            network = ClickNetwork(widths)
             taken = loop.start_from(network, options.start[k]) if options.start else 0
             print(f"{name}: {taken} tensors taken from the start weights", flush=True)
             students.append(Student(network.to(device), weight_decay=0.03))
         loop.train(students, crew, plan, options.seed)
-    for name, student in zip(NAMES, students, strict=True):
+    for name, student in zip(DESIGNS, students, strict=True):
         export(student.average, options.work / f"{name}.safetensors")
 
 
@@ -51,7 +51,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--work", type=Path, default=Path("/tmp/click-training"), help="checkpoints")
-    parser.add_argument("--start", type=Path, nargs=len(NAMES), help="finished weights to begin with")
+    parser.add_argument("--start", type=Path, nargs=len(DESIGNS), help="finished weights to begin with")
     return parser.parse_args()
 
 

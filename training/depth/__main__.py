@@ -50,7 +50,7 @@ def _train(options: argparse.Namespace) -> None:
         rendered.refresh()
     studio = Studio(_props(options.masks, device), options.seed)
     measured, shares = _measured(options.measured, device)
-    students = [Student(DepthNetwork(design).to(device)) for design in DESIGNS.values()]
+    students = [Student(DepthNetwork(widths).to(device)) for widths in DESIGNS.values()]
     for student, weights in zip(students, options.start or (), strict=bool(options.start)):
         loop.start_from(student.network, weights)
         loop.start_from(student.average, weights)

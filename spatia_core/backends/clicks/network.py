@@ -9,18 +9,18 @@ from spatia_core.backends.nano import layers
 
 CUES = 11
 """Number of cue maps, see `cues.CuePicture.maps`."""
-NAMES = ("click_hybrid", "click_hybrid_mirrored")
-"""Weight files: one network looks at the picture, the other at its mirror image."""
-WIDTHS = (20, 36, 60, 116, 192)
+Widths = tuple[int, int, int, int, int]
 """Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input size."""
+DESIGNS: dict[str, Widths] = {"click_hybrid": (20, 36, 60, 116, 192), "click_hybrid_mirrored": (16, 28, 48, 96, 160)}
+"""By weight file: one network looks at the picture, the other at its mirror image."""
 
 
 class ClickNetwork(nn.Module):
-    """Residual U-Net of 2.4 M parameters, trained at 192 x 192 pixels; sides must be multiples of 32."""
+    """Residual U-Net of 1.6 to 2.4 M parameters, trained at 192 x 192 pixels; sides must be multiples of 32."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Widths) -> None:
         super().__init__()
-        w = WIDTHS
+        w = widths
         self.stem = layers.convolution(5, w[0], 3, 2)
         self.cue_stem = nn.Sequential(nn.Conv2d(CUES, w[0], 3, 2, 1), nn.Hardswish(), nn.Conv2d(w[0], w[0], 3, 1, 1))
         self.cue_at_eighth = nn.Conv2d(CUES, w[2], 1)

@@ -75,15 +75,10 @@ def join_upward(coarse: FeatureMap, skips: Sequence[FeatureMap], decoder: nn.Mod
 
 def with_coordinates(rgb: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 5 h w"]:
     """RGB in [0, 1] stretched to [-2, 2], joined with x and y planes that run from -1 to 1."""
-    return torch.cat([rgb * 4 - 2, coordinates(rgb)], 1)
-
-
-def coordinates(like: FeatureMap) -> Float[Tensor, "b 2 _h _w"]:
-    """x and y planes from -1 to 1, of the size, kind and device of a map."""
-    b, _, h, w = like.shape
-    x = torch.linspace(-1, 1, w, dtype=like.dtype, device=like.device).view(1, 1, 1, w).expand(b, 1, h, w)
-    y = torch.linspace(-1, 1, h, dtype=like.dtype, device=like.device).view(1, 1, h, 1).expand(b, 1, h, w)
-    return torch.cat([x, y], 1)
+    b, _, h, w = rgb.shape
+    x = torch.linspace(-1, 1, w).to(rgb).view(1, 1, 1, w).expand(b, 1, h, w)
+    y = torch.linspace(-1, 1, h).to(rgb).view(1, 1, h, 1).expand(b, 1, h, w)
+    return torch.cat([rgb * 4 - 2, x, y], 1)
 
 
 def load_weights(network: nn.Module, path: Path) -> None:
