@@ -1,5 +1,6 @@
 """What moves is found from motion alone, what stands still is left alone, and a mask follows its thing."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -58,6 +59,39 @@ def test_a_thing_that_moves_is_found():
 def test_a_thing_that_stands_still_before_a_wall_is_not_found():
     film, _ = filmed(step=0)
     assert moving_masks(film).mean() < 0.01
+
+
+def test_a_thing_that_comes_straight_towards_the_camera_is_found_by_its_depth():
+    camera = Camera(np.array([[100.0, 0, W / 2], [0, 100.0, H / 2], [0, 0, 1]]), np.eye(4), W, H)
+    wall, thing = texture(1, H, W), texture(2, 40, 24)
+    images, depths, where = [], [], []
+    for i in range(FRAMES):
+        z = 10 - 0.075 * i  # its outline grows by a pixel in all, and no frame sees through its place
+        grow = np.array([[10 / z, 0, 68 + 12 * (1 - 10 / z)], [0, 10 / z, 28 + 20 * (1 - 10 / z)]])
+        mask = cv2.warpAffine(np.ones((40, 24), np.uint8), grow, (W, H), flags=cv2.INTER_NEAREST) > 0
+        images.append(np.where(mask[..., None], cv2.warpAffine(thing, grow, (W, H)), wall))
+        depths.append(np.where(mask, np.float32(z), np.float32(14)))
+        where.append(mask)
+    found = moving_masks(Film(np.stack(images), [camera] * FRAMES, depths, fps=12))
+    assert share(found, np.stack(where)) > 0.95
+    assert (found & ~np.stack(where)).mean() < 0.05
+
+
+def test_a_fast_pan_past_a_wall_of_windows_masks_nothing():
+    first = Camera(np.array([[140.0, 0, W / 2], [0, 140.0, H / 2], [0, 0, 1]]), np.eye(4), W, H)
+    images, depths, cameras = [], [], []
+    for i in range(FRAMES):
+        turn = 0.09 * i - 0.36
+        ahead = np.array([np.sin(turn), 0, np.cos(turn)])
+        camera = first.moved(se3.look_at(np.zeros(3), ahead, np.array([0.0, -1, 0])))
+        rays = camera.rays() @ camera.w2c[:3, :3]  # into the world
+        depth = FAR / rays[..., 2]
+        x, y = rays[..., 0] * depth, rays[..., 1] * depth
+        bright = 120 + 60 * np.sin(2 * np.pi * x / 0.5) * np.sin(2 * np.pi * y / 0.5)
+        images.append(np.repeat(bright[..., None], 3, -1).astype(np.uint8))
+        depths.append(depth.astype(np.float32))
+        cameras.append(camera)
+    assert moving_masks(Film(np.stack(images), cameras, depths, fps=12)).mean() < 0.01
 
 
 def test_a_thing_that_crosses_the_cameras_way_is_found_without_depth():
