@@ -4,7 +4,7 @@
 # make lint   sets up, checks style and types
 
 PHOTO := assets/examples/otters.jpg
-CLICKS := --click 620,380 --click 430,230 --click 900,390 --click 1130,440
+CLICKS := --click 800,420 --click 430,230 --click 1130,440 --click 1010,500
 PYTHON := .venv/bin/python
 
 .PHONY: demo app test lint setup setup-test

@@ -1,8 +1,10 @@
 """A session on an analytic room, with tools that need no network: what editing tests stand on."""
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -27,6 +29,9 @@ from spatia_core.io.fitting import Fit
 from spatia_core.memory import SpatialMemory
 from spatia_core.pipeline import Backends, start_memory
 from tests.scenes import Scene, SceneView, make_scene
+
+if TYPE_CHECKING:
+    from editing.panels.page import Page
 
 SEED = 7
 THING = 1
@@ -141,3 +146,18 @@ def make_session(folder: Path, generator: VideoGenerator | None = None) -> Sessi
     )
     session.begin(source, State(memory(), memory(), start()))
     return session
+
+
+def page_of(folder: Path) -> Iterator["Page"]:
+    """The laid out page, closed at the end; what Gradio leaves open is complained of here, where that is ignored."""
+    import gradio as gr
+
+    import app
+    from editing.panels.desk import Studio
+
+    with gr.Blocks() as blocks:
+        page, _ = app.layout(Studio(folder))
+    yield page
+    blocks.close()
+    del blocks
+    gc.collect()

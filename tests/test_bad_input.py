@@ -23,19 +23,14 @@ from editing.panels.operations import OperationsHandlers
 from editing.panels.page import Page
 from editing.session import Session
 from spatia_core.errors import SpatiaError
-from tests.studio import centre_of_thing, make_session
+from tests.studio import centre_of_thing, make_session, page_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory) -> Iterator[Page]:
-    with gr.Blocks() as blocks:
-        page, _ = app.layout(Studio(tmp_path_factory.mktemp("page")))
-    yield page
-    blocks.close()
-    del blocks
-    gc.collect()  # what Gradio leaves open is complained of here, where that is ignored
+    yield from page_of(tmp_path_factory.mktemp("page"))
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import Any
 import gradio as gr
 import pytest
 
-import app
 from editing.panels.desk import Desk, Studio
 from editing.panels.handlers import clicks_of
 from editing.panels.links import FOREIGN, GONE
@@ -17,7 +16,7 @@ from editing.selecting import MOST_CLICKS
 from editing.session import MOST_STEPS
 from editing.state import Click
 from spatia_core.errors import InvalidInput
-from tests.studio import centre_of_thing, make_session
+from tests.studio import centre_of_thing, make_session, page_of
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 KEY, OTHER = "a" * 48, "b" * 48
@@ -33,12 +32,7 @@ def desk(tmp_path, monkeypatch) -> Desk:
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory) -> Iterator[Page]:
-    with gr.Blocks() as blocks:
-        page, _ = app.layout(Studio(tmp_path_factory.mktemp("page")))
-    yield page
-    blocks.close()
-    del blocks
-    gc.collect()  # what Gradio leaves open is complained of here, where that is ignored
+    yield from page_of(tmp_path_factory.mktemp("page"))
 
 
 @pytest.fixture
