@@ -101,7 +101,7 @@ def candidates(session: Session) -> list[dict[str, Any]]:
         {
             "name": i,
             "image": small(views.overlay(picture, mask)),
-            "label": f"{mask.mean():.0%} of the picture",
+            "label": f"{mask.mean():.1%} of the picture",
             "chosen": "true" if i == chosen else "false",
         }
         for i, mask in enumerate(found.masks)
