@@ -209,8 +209,10 @@ def test_measured_frames_keep_their_depth_and_holes(tmp_path):
 
 
 def test_depth_training_goes_on_where_it_stopped(folder, rendered, tmp_path):
-    plan = depth_loop.Plan(2, batch=2, outlined=1, checkpoint=tmp_path / "depth.pt", every=2)
-    material = depth_loop.Material(studio_of(folder), rendered)
+    plan = depth_loop.Plan(2, batch=2, unlabelled=1, outlined=1, checkpoint=tmp_path / "depth.pt", every=2)
+    material = depth_loop.Material(
+        studio_of(folder), rendered, unlabelled=albums.read_photos(folder / "img", 112, 80, CPU)
+    )
     depth_loop.train([Student(DepthNetwork(SMALL))], material, plan)
     student = Student(DepthNetwork(SMALL))
     depth_loop.train([student], material, replace(plan, steps=4))
@@ -219,3 +221,12 @@ def test_depth_training_goes_on_where_it_stopped(folder, rendered, tmp_path):
     depth_loop.start_from(other, tmp_path / "depth_1.safetensors")
     trained = student.average.state_dict()["head.weight"]
     torch.testing.assert_close(other.head.weight.data, trained, atol=1e-3, rtol=1e-2)
+
+
+def test_photos_without_depth_get_what_the_average_networks_see_in_them(folder):
+    photos_without = albums.read_photos(folder / "img", 64, 64, CPU)
+    student = Student(DepthNetwork(SMALL))
+    taught = depth_loop._taught([student, student], photos_without[:2])
+    torch.testing.assert_close(taught.inverse.float().mean((1, 2)), torch.ones(2), atol=0.01, rtol=0)
+    mirrored = depth_loop._taught([student], photos_without[:2].flip(3))
+    torch.testing.assert_close(mirrored.inverse.flip(2), taught.inverse, atol=0.02, rtol=0.02)
