@@ -64,6 +64,11 @@ class Student:
             getattr(self, key).load_state_dict(value)
 
 
+def share_of(step: int, seconds: float, steps: int, minutes: float | None) -> float:
+    """How much of a training is done: by the clock where it has minutes, else by steps."""
+    return seconds / 60 / minutes if minutes else step / steps
+
+
 def rate_at(share: float, step: int, highest: float, warm_up: int) -> float:
     """Step size: a short rise, then half a cosine down to nearly nothing."""
     return highest * min(1.0, (step + 1) / warm_up) * (0.5 * (1 + float(np.cos(np.pi * min(share, 1.0)))) + 0.004)

@@ -9,7 +9,7 @@ from jaxtyping import Float32, UInt8
 
 from spatia_core.arrays import Depth, Image, Intrinsics, Mask, read_only
 from spatia_core.backends.nano import layers
-from spatia_core.backends.nano.depth_network import DESIGNS, DepthNetwork, Widths
+from spatia_core.backends.nano.depth_network import DESIGNS, DepthNetwork
 from spatia_core.backends.nano.sky import find_sky
 from spatia_core.backends.protocols import DepthPrediction
 from spatia_core.depth_edges import snap_to_edges
@@ -71,7 +71,7 @@ class NanoDepth:
             return self._networks
 
 
-def _network(name: str, widths: Widths) -> DepthNetwork:
+def _network(name: str, widths: layers.Widths) -> DepthNetwork:
     network = DepthNetwork(widths)
     layers.load_weights(network, layers.WEIGHTS / f"{name}.safetensors")
     return network

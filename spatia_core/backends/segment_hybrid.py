@@ -12,7 +12,7 @@ from spatia_core.arrays import Image, Mask, read_only
 from spatia_core.backends.clicks import colour_cut, passes
 from spatia_core.backends.clicks.changes import near_the_click, obeying
 from spatia_core.backends.clicks.cues import Box, CuePicture, Map, box_mask
-from spatia_core.backends.clicks.network import DESIGNS, ClickNetwork, Widths
+from spatia_core.backends.clicks.network import DESIGNS, ClickNetwork
 from spatia_core.backends.clicks.passes import Pointed
 from spatia_core.backends.nano import layers
 from spatia_core.backends.protocols import Prompt, Segmentation
@@ -146,7 +146,7 @@ class HybridSegmenter:
             return self._networks
 
 
-def _network(name: str, widths: Widths) -> ClickNetwork:
+def _network(name: str, widths: layers.Widths) -> ClickNetwork:
     network = ClickNetwork(widths)
     layers.load_weights(network, layers.WEIGHTS / f"{name}.safetensors")
     return network

@@ -69,12 +69,6 @@ def deepest(region: Mask) -> tuple[Point, float]:
     return (float(x), float(y)), float(distance[y, x])
 
 
-def overlap(probability: Map, truth: Mask) -> float:
-    """Intersection over union of the mask at 0.5."""
-    found = probability > 0.5
-    return np.count_nonzero(found & truth) / max(1, np.count_nonzero(found | truth))
-
-
 def box_of(mask: Mask | Soft) -> Box:
     """The tight box of a mask."""
     y, x = np.nonzero(mask)

@@ -4,7 +4,7 @@ Every process looks after two groups of pictures, so that it prepares one while 
 and answers pass through shared memory.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -64,7 +64,7 @@ def sheets(count: int, side: int) -> Sheets:
 class Crew:
     """A number of processes; use as a context."""
 
-    def __init__(self, sources: Sources | Callable[[int], Bank], workers: int, each: int, sides: Sequence[int]) -> None:
+    def __init__(self, sources: Sources, workers: int, each: int, sides: Sequence[int]) -> None:
         self.sheets = {side: sheets(workers * each, side) for side in set(sides)}
         context = multiprocessing.get_context("spawn")
         self._pipes: list[Connection] = []
@@ -109,14 +109,14 @@ class Crew:
 
 def _work(
     pipe: Connection,
-    sources: Sources | Callable[[int], Bank],
+    sources: Sources,
     worker: int,
     shared: dict[int, Sheets],
     mine: slice,
 ) -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
-    bank = sources.bank(worker) if isinstance(sources, Sources) else sources(worker)
+    bank = sources.bank(worker)
     groups: dict[int, list[Clicked]] = {}
     while True:
         try:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.clicks.crew import GROUPS, Crew, Sheets
-from training.students import Student, rate_at, resumed, save
+from training.students import Student, rate_at, resumed, save, share_of
 
 _WARM_UP = 200
 _CLICKS = (2, 6)
@@ -73,7 +73,7 @@ def train(students: Sequence[Student], crew: Crew, plan: Plan, seed: int = 0) ->
         return before + time.perf_counter() - started
 
     def share() -> float:
-        return seconds() / 60 / plan.minutes if plan.minutes else step / plan.steps
+        return share_of(step, seconds(), plan.steps, plan.minutes)
 
     def fresh(group: int) -> _Group:
         side = next((s for end, s in plan.sides if share() < end), plan.sides[-1][1])

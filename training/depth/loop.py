@@ -14,7 +14,7 @@ from torch.nn import functional
 from training.depth.albums import Album, Rendered
 from training.depth.examples import Studio
 from training.depth.losses import depth_loss, outline_loss
-from training.students import Student, rate_at, resumed, save
+from training.students import Student, rate_at, resumed, save, share_of
 
 _SIZES = {
     "world": ((0.4, (128, 96)), (0.65, (192, 128)), (1.0, (224, 160))),
@@ -76,7 +76,7 @@ def train(students: Sequence[Student], material: Material, plan: Plan) -> None:
     material.studio.reseed(step)
     log: list[tuple[float, ...]] = []
     started = time.perf_counter()
-    while (share := _share(plan, step, before + time.perf_counter() - started)) < 1:
+    while (share := share_of(step, before + time.perf_counter() - started, plan.steps, plan.minutes)) < 1:
         batch = _batch(students, material, plan, share)
         for student in students:
             student.set_rate(rate_at(share, step, plan.rate, _WARM_UP))
@@ -96,10 +96,6 @@ def train(students: Sequence[Student], material: Material, plan: Plan) -> None:
 def start_from(network: nn.Module, weights: Path) -> None:
     """Goes on from finished weights."""
     network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
-
-
-def _share(plan: Plan, step: int, seconds: float) -> float:
-    return seconds / 60 / plan.minutes if plan.minutes else step / plan.steps
 
 
 def _batch(students: Sequence[Student], material: Material, plan: Plan, share: float) -> Batch:

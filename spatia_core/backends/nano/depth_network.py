@@ -6,17 +6,14 @@ from torch import Tensor, nn
 
 from spatia_core.backends.nano import layers
 
-Widths = tuple[int, int, int, int, int]
-"""Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input size."""
-
-DESIGNS: dict[str, Widths] = {"depth_nano": (20, 36, 64, 128, 216), "depth_nano_second": (16, 28, 48, 96, 160)}
+DESIGNS: dict[str, layers.Widths] = {"depth_nano": (20, 36, 64, 128, 216), "depth_nano_second": (16, 28, 48, 96, 160)}
 """The two networks whose answers are averaged, by the names of their weight files."""
 
 
 class DepthNetwork(nn.Module):
     """Residual U-Net of 1.6 to 2.9 M parameters, trained at 160 x 224 pixels; sides must be multiples of 32."""
 
-    def __init__(self, widths: Widths) -> None:
+    def __init__(self, widths: layers.Widths) -> None:
         super().__init__()
         self.stem = layers.convolution(5, widths[0], 3, 2)
         self.encoder = layers.encoder_stages(widths)

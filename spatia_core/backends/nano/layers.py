@@ -15,6 +15,9 @@ from spatia_core.errors import BackendUnavailable
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights"
 """Folder of the weights that travel with the package."""
 
+Widths = tuple[int, int, int, int, int]
+"""Channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the input size."""
+
 FeatureMap = Float[Tensor, "b _c _h _w"]
 
 
@@ -54,12 +57,12 @@ class GlobalContext(nn.Module):
         return x * (1 + torch.tanh(gate))[..., None, None] + shift[..., None, None]
 
 
-def encoder_stages(widths: Sequence[int]) -> nn.ModuleList:
+def encoder_stages(widths: Widths) -> nn.ModuleList:
     """Four stages of two residual blocks, each halving the size."""
     return nn.ModuleList(nn.Sequential(ResidualBlock(a, b, 2), ResidualBlock(b, b)) for a, b in pairwise(widths))
 
 
-def decoder_stages(widths: Sequence[int]) -> nn.ModuleList:
+def decoder_stages(widths: Widths) -> nn.ModuleList:
     """Four convolutions that take the coarse map joined with the skip of the next finer size."""
     deep = tuple(reversed(widths))
     return nn.ModuleList(convolution(a + b, b) for a, b in pairwise(deep))
