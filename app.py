@@ -82,7 +82,9 @@ def select_step() -> dict[str, Any]:
     """The rest of step 2, beside the stage."""
     find = gr.Button("Find things for me", size="sm", interactive=False, elem_id="find")
     things = parts.things(elem_id="things")
-    candidates = parts.picture_strip("Other masks for these clicks", elem_id="candidates")
+    candidates = parts.picture_strip(
+        "Masks for these clicks", empty="Click on a thing: masks of other sizes come here.", elem_id="candidates"
+    )
     with gr.Row(elem_classes="buttons"):
         take_back = gr.Button("Take back", size="sm", interactive=False, elem_id="take-back")
         start_over = gr.Button("Start over", size="sm", interactive=False, elem_id="start-over")

@@ -254,6 +254,7 @@ function mountStage(element, props, trigger, watch) {
   function send(box) {
     if (box) boxed = box, later.length = 0; // a box drawn after the clicks stands for what was meant
     if (awaited || !v) return;
+    frame.setAttribute("aria-busy", Boolean(boxed || later.length));
     if (!boxed && !later.length) return;
     awaited = message = Math.max(message + 1, Date.now());
     clearTimeout(patience);
@@ -312,7 +313,7 @@ function mountStage(element, props, trigger, watch) {
     const next = props.value;
     element.classList.toggle("empty", !next || !next.image);
     v = next && next.image ? { ...next, clicks: [...next.clicks] } : null;
-    if (!v) return (later.length = awaited = 0), (boxed = null);
+    if (!v) return frame.setAttribute("aria-busy", false), (later.length = awaited = 0), (boxed = null);
     answered(v.heard);
     const mine = v;
     frame.style.aspectRatio = `${v.width} / ${v.height}`;

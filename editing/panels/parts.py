@@ -21,7 +21,7 @@ _STAGE = """
 """
 
 _STRIP = """
-<div class="strip" role="group" aria-label="${strip_label}">
+<div class="strip" role="group" aria-label="${strip_label}" data-empty="${strip_empty}">
 {{#each value}}<button type="button" data-name="{{name}}" aria-pressed="{{chosen}}" title="{{label}}">
 <img src="{{image}}" alt=""><span>{{label}}</span></button>{{/each}}
 </div>
@@ -57,9 +57,15 @@ def player(placeholder: str, **props: Any) -> gr.HTML:
     return gr.HTML(None, html_template=template, js_on_load=js, elem_classes="player", **props)
 
 
-def picture_strip(label: str, value: list[dict[str, Any]] | None = None, **props: Any) -> gr.HTML:
-    """A row of small pictures to pick from; event pick."""
-    return gr.HTML(value or [], html_template=_STRIP, js_on_load=_PICK, strip_label=label, **props)
+def picture_strip(label: str, value: list[dict[str, Any]] | None = None, empty: str = "", **props: Any) -> gr.HTML:
+    """A row of small pictures to pick from; event pick.
+
+    With `empty`, what is said as long as there are none, the row has its label above it and keeps its place, so that
+    nothing below it moves away from under the pointer when the pictures come.
+    """
+    template = f'<p class="how">{html.escape(label)}</p>{_STRIP}' if empty else _STRIP
+    words = {"strip_label": label, "strip_empty": empty}
+    return gr.HTML(value or [], html_template=template, js_on_load=_PICK, **words, **props)
 
 
 def things(**props: Any) -> gr.HTML:

@@ -45,6 +45,10 @@ class Studio:
         """Waits until the JavaScript expression holds."""
         self.page.wait_for_function(expression, arg=arg, timeout=PATIENCE)
 
+    def settled(self) -> None:
+        """Waits until every click on the picture has its answer."""
+        self.until("document.querySelector('#stage .stage-frame').ariaBusy !== 'true'")
+
     def enabled(self, button: str) -> bool:
         return self.page.is_enabled(f"#{button}")
 
