@@ -58,7 +58,7 @@ class NanoDepth:
         """The mean of what both networks say of the photo and of its mirror image; half of their input size."""
         x = torch.from_numpy(_network_input(image)).permute(2, 0, 1)[None].float() / 255
         both = torch.cat([x, x.flip(3)]).contiguous(memory_format=torch.channels_last)
-        with torch.inference_mode():
+        with torch.inference_mode(), layers.one_thread():
             said = [(straight, mirrored.flip(1)) for straight, mirrored in (n(both) for n in self._loaded())]
         maps = torch.stack([side / side.mean() for pair in said for side in pair])
         return maps.mean(0).numpy()

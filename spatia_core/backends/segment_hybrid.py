@@ -109,9 +109,11 @@ class HybridSegmenter:
         small = pointed.scaled(sw / w, sh / h)
         by_colour = _resized(colour_cut.first_cut(e.small, small.positive, small.negative, small.box), w, h)
         started = self._probability(e, pointed, _believed(by_colour))
-        alone = self._probability(e, pointed, None)
         if pointed.box is None:
+            whole = (0, 0, w, h)
+            alone = passes.glance(self._loaded(), e.views(whole), whole, pointed, None)
             return [self._cut(e, started, pointed), alone > _POSSIBLE, by_colour]
+        alone = self._probability(e, pointed, None)
         again = self._probability(e, pointed, started)
         return self._boxed(e, pointed.box, (started + alone + again) / 3, by_colour)
 

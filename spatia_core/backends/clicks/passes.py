@@ -11,6 +11,7 @@ from jaxtyping import Float32
 from spatia_core.arrays import Image
 from spatia_core.backends.clicks.cues import Box, Clicks, CuePicture, Map
 from spatia_core.backends.clicks.network import ClickNetwork
+from spatia_core.backends.nano import layers
 
 _SIDE = 192
 """The network sees about this many pixels squared."""
@@ -64,20 +65,20 @@ def view(image: Image, window: Window) -> CuePicture:
 
 def probabilities(networks: Networks, views: Views, whole: Window, pointed: Pointed, previous: Map | None) -> Map:
     """How likely each pixel belongs to the thing; `whole` is the window of the full picture."""
-    found = _one_pass(networks, views(whole), whole, pointed, previous)
+    found = glance(networks, views(whole), whole, pointed, previous)
     window = _around(found > 0.5, pointed)
     if window is None:
         return found
     x0, y0, x1, y1 = window
     out = np.zeros_like(found)
-    out[y0:y1, x0:x1] = _one_pass(networks, views(window), window, pointed, found)
+    out[y0:y1, x0:x1] = glance(networks, views(window), window, pointed, found)
     return out
 
 
-def _one_pass(
+def glance(
     networks: Networks, picture: CuePicture, window: Window, pointed: Pointed, previous: Map | None
 ) -> Float32[np.ndarray, "window_h window_w"]:
-    """Probabilities in the window, at its own size: one network's, averaged with the other's of the mirrored window."""
+    """The same in a window with one look: what one network says, averaged with the other's of the mirror image."""
     x0, y0, x1, y1 = window
     height, width = picture.shape
     here = pointed.within(window, width / (x1 - x0), height / (y1 - y0))
@@ -87,7 +88,7 @@ def _one_pass(
     cues = torch.from_numpy(picture.maps(here.positive, here.negative, here.box, before))[None]
     rgb = torch.from_numpy(picture.rgb).permute(2, 0, 1)[None].float() / 255
     sides = ((rgb, cues), (rgb.flip(3), cues.flip(3)))
-    with torch.inference_mode():
+    with torch.inference_mode(), layers.one_thread():
         straight, mirrored = (
             network(*(x.contiguous(memory_format=torch.channels_last) for x in side))[0]
             for network, side in zip(networks, sides, strict=True)
