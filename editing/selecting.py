@@ -182,10 +182,12 @@ class Selecting(ABC):
         solid = None if picking.solid is None else picking.volume(self.state.camera)
         self._pick(Picking(base=picking.mask, how=how, solid=solid))
 
-    def select_in_space(self, step: Step) -> Selection:
-        """(n,) the points selected after one more step in the 3D view, put together with what was selected before."""
-        before = self.picking.volume(self.state.camera) or Volume()
-        return self._pick_volume(self.state.objects.kept_out(before.then(step)))
+    def select_in_space(self, *steps: Step) -> Selection:
+        """(n,) the points selected after more steps in the 3D view, put together with what was selected before."""
+        volume = self.picking.volume(self.state.camera) or Volume()
+        for step in steps:
+            volume = volume.then(step)
+        return self._pick_volume(self.state.objects.kept_out(volume))
 
     def select_object(self, key: str) -> Selection:
         """(n,) the points of a kept object, which are the selection now."""

@@ -253,6 +253,11 @@ def sent(data: Any) -> gr.EventData:
     return gr.EventData(None, data)
 
 
+def drawn(*steps: Any) -> gr.EventData:
+    """What the view sends of shapes and clicks."""
+    return sent({"steps": list(steps), "message": 7})
+
+
 @pytest.fixture
 def desk(tmp_path, monkeypatch) -> Desk:
     desk = Desk(Studio(tmp_path))
@@ -288,7 +293,7 @@ def test_old_points_make_room_and_undo_brings_the_same_name_back(desk, handlers)
     first = handlers.ask(desk)["viewport"]
     for step in range(6):
         corner = {"kind": "rectangle", "points": [[4 + 30 * step, 4], [24 + 30 * step, 24]]}
-        handlers.pick(desk, sent(message(**corner)))
+        handlers.pick(desk, drawn(message(**corner)))
         desk.session.delete()
         handlers.ask(desk)
     assert len(list(desk.session.folder.glob("points-*.bin"))) == panel.KEPT
@@ -302,7 +307,7 @@ def test_old_points_make_room_and_undo_brings_the_same_name_back(desk, handlers)
 
 def test_a_shape_selects_counts_and_names_the_depth(desk, handlers):
     handlers.ask(desk)
-    out = handlers.pick(desk, sent(message("lasso")))
+    out = handlers.pick(desk, drawn(message("lasso")))
     assert "Only what you see" in said(out)
     assert "through, it would be" in said(out)
     value = out["viewport"]
@@ -312,14 +317,14 @@ def test_a_shape_selects_counts_and_names_the_depth(desk, handlers):
     order = desk.window.find(memory()).payload.order
     assert np.array_equal(np.unpackbits(bits, bitorder="little")[: len(points)].astype(bool), points[order])
     assert out["delete"]["interactive"]
-    assert "Through" in said(handlers.pick(desk, sent(message("lasso", through=True))))
-    assert said(handlers.pick(desk, sent(message("lasso", how="intersect", points=[[0, 0], [3, 0], [3, 3]]))))
+    assert "Through" in said(handlers.pick(desk, drawn(message("lasso", through=True))))
+    assert said(handlers.pick(desk, drawn(message("lasso", how="intersect", points=[[0, 0], [3, 0], [3, 3]]))))
     whole = message("rectangle", how="subtract", points=[[0, 0], [208, 120]], through=True)
-    assert "Nothing is selected" in said(handlers.pick(desk, sent(whole)))
+    assert "Nothing is selected" in said(handlers.pick(desk, drawn(whole)))
 
 
 def test_a_click_on_a_thing_selects_it(desk, handlers):
-    out = handlers.pick(desk, sent(message("click")))
+    out = handlers.pick(desk, drawn(message("click")))
     assert "are selected" in said(out)
     mask = desk.session.picking.mask
     assert (mask & ~grown(thing_mask(), 2)).sum() == 0
@@ -328,15 +333,40 @@ def test_a_click_on_a_thing_selects_it(desk, handlers):
 
 @pytest.mark.parametrize("data", [None, "x", {"kind": "click"}, {"kind": "click", "at": [1, 1], "camera": {}}])
 def test_forged_picks_change_nothing_and_are_told(desk, handlers, data):
-    handlers.pick(desk, sent(message("lasso")))
+    handlers.pick(desk, drawn(message("lasso")))
     before = desk.session.picking
+    assert "cannot be used" in said(handlers.pick(desk, drawn(data)))
+    assert desk.session.picking is before
+
+
+@pytest.mark.parametrize("data", [None, "x", {}, {"steps": 3}, {"steps": []}])
+def test_messages_without_steps_change_nothing_and_are_told(desk, handlers, data):
     assert "cannot be used" in said(handlers.pick(desk, sent(data)))
+    assert desk.session.picking.mask is None
+
+
+def test_shapes_that_came_while_the_page_waited_are_one_step(desk, handlers):
+    handlers.ask(desk)
+    first, second = message("rectangle", points=[[4, 4], [24, 24]]), message("rectangle", points=[[44, 4], [64, 24]])
+    apart = [int(desk.session.select_in_space(read_step(m, memory())).sum()) for m in (first, second)]
+    out = handlers.pick(desk, drawn(message("lasso"), first, second | {"how": "add"}))
+    assert out["viewport"]["heard"] == 7
+    assert desk.session.selected_points.sum() == sum(apart)
+    before = desk.session.picking
+    handlers.pick(desk, drawn(message("lasso"), {"how": "replace", "kind": "invert"}))
+    assert desk.session.undo() == "Selection"
+    assert desk.session.picking is before
+
+
+def test_too_many_shapes_at_once_are_refused_whole(desk, handlers):
+    before = desk.session.picking
+    assert "50 are the most" in said(handlers.pick(desk, drawn(*[message("lasso", how="add")] * 51)))
     assert desk.session.picking is before
 
 
 def test_letting_the_arrows_go_shows_the_move_and_keeps_the_numbers_in_step(desk, handlers):
     handlers.ask(desk)
-    handlers.pick(desk, sent(message("click")))
+    handlers.pick(desk, drawn(message("click")))
     out = handlers.place(desk, sent({"offset": [0.1, 0.0, 0.0]}))
     assert (out["x"]["value"], out["y"]["value"], out["z"]["value"]) == (0.1, 0.0, 0.0)
     shift = desk.session.displacement((0.1, 0.0, 0.0)).tolist()

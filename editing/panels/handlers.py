@@ -64,10 +64,15 @@ def in_words(error: Exception) -> str:
 def heard(desk: Desk | None, event: gr.EventData) -> dict[str, Any]:
     """What the picture on the page says; the desk remembers which of its messages it has heard, taken or not."""
     data = event._data if isinstance(event._data, dict) else {}
-    told = data.get("message")
-    if desk is not None and isinstance(told, int) and 0 <= told < 2**53:
-        desk.heard = told
+    if desk is not None:
+        desk.heard = number_of(data, desk.heard)
     return data
+
+
+def number_of(data: dict[str, Any], before: int) -> int:
+    """The number of a message, or `before` where it has none."""
+    told = data.get("message")
+    return told if isinstance(told, int) and 0 <= told < 2**53 else before
 
 
 def clicks_of(data: dict[str, Any]) -> list[Click]:

@@ -9,11 +9,15 @@ from editing.edits import MOST_SIZE, Placing
 from editing.panels import viewport
 from editing.panels.changes import ChangeHandlers
 from editing.panels.desk import Desk
+from editing.panels.handlers import number_of
 from editing.panels.page import Updates
 from editing.session import Session
 from editing.viewport import fields_of, number, numbers, read_camera, read_step
 from editing.volume_selection import Drawn, InView, Step
 from spatia_core.errors import InvalidInput, SpatiaError
+
+MOST_STEPS = 50
+"""Shapes of one message."""
 
 
 class SpaceHandlers(ChangeHandlers):
@@ -33,14 +37,17 @@ class SpaceHandlers(ChangeHandlers):
             return {self.page.message: self._wrong(e)}
 
     def pick(self, desk: Desk | None, event: gr.EventData) -> Updates:
-        """A shape was drawn, or the selection changed as a whole."""
+        """A shape was drawn, or the selection changed as a whole; or all that while an answer was awaited."""
+        data = event._data if isinstance(event._data, dict) else {}
+        if desk is not None:
+            desk.window.heard = number_of(data, desk.window.heard)
 
         def work(session: Session) -> str:
             assert desk is not None
-            step = self._step_of(session, event._data)
-            points = session.select_in_space(step)
+            steps = [self._step_of(session, told) for told in steps_of(data)]
+            points = session.select_in_space(*steps)
             desk.forget_move()
-            return counted(session, step, int(points.sum()))
+            return counted(session, steps[-1], int(points.sum()))
 
         return self._quick(desk, work)
 
@@ -88,6 +95,22 @@ class SpaceHandlers(ChangeHandlers):
             return "It is hidden in the picture and in 3D; the clips still hold it. U shows it again."
 
         return self._quick(desk, work, whole=True)
+
+
+def steps_of(data: dict[str, Any]) -> list[Any]:
+    """The steps of a message, from the last shape that takes the place of everything; InvalidInput for none."""
+    told = data.get("steps")
+    if not isinstance(told, list) or not told:
+        raise InvalidInput("What the 3D view sent cannot be used. Reload the page and try again.")
+    anew = [i for i, step in enumerate(told) if isinstance(step, dict) and step.get("how") == "replace"]
+    anew = [i for i in anew if told[i].get("kind") not in ("invert", "grow")]
+    told = told[anew[-1] if anew else 0 :]
+    if len(told) > MOST_STEPS:
+        raise InvalidInput(
+            f"{len(told)} shapes came at once, and {MOST_STEPS} are the most; the selection is as it was. "
+            "Draw the last one again."
+        )
+    return told
 
 
 def counted(session: Session, step: Step, count: int) -> str:

@@ -85,6 +85,8 @@ class Window:
     tokens: list[tuple[SpatialMemory, str]] = field(default_factory=list)
     sent: list[_Sent] = field(default_factory=list)
     bits: list[tuple[Selection, Path]] = field(default_factory=list)
+    heard: int = 0
+    """The last message of the view that was heard; the view sends the next one then."""
 
     def token(self, memory: SpatialMemory) -> str:
         """A name for the memory that the page can tell from others."""
@@ -172,6 +174,7 @@ def value(session: Session, window: Window, placing: Placing, hint: str = "") ->
         "gizmo": None if hold is None else hold.tolist(),
         "moved": _motion(session.motion(placing)) if some and placing.changes else None,
         "hint": hint,
+        "heard": window.heard,
     }
 
 

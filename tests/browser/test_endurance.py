@@ -10,6 +10,7 @@ from playwright.sync_api import Browser
 from tests.browser.conftest import serve
 from tests.browser.studio import Studio
 from tests.browser.test_timeline import film
+from tests.browser.test_viewport import View
 from tests.browser.wire import Wire
 
 pytestmark = pytest.mark.browser
@@ -96,6 +97,43 @@ def test_clicks_made_while_an_answer_is_awaited_count_as_one_step(studio: Studio
     studio.page.click("#take-back")
     studio.page.click("#take-back")
     studio.expect("Nothing is selected")
+
+
+def test_a_thousand_shapes_drawn_at_once_in_3d_make_no_queue(studio: Studio, photo: Path):
+    studio.open(photo, frames=2)
+    view = View(studio).ready()
+    view.press("0")
+    sent = messages(studio)
+    pick = """v.pick({ kind: "rectangle", points: [[0.3, 0.3], [0.5, 0.5]].map(([x, y]) =>
+                       [x * v.frame.clientWidth + i % 50, y * v.frame.clientHeight]) })"""
+    view.state(f"(() => {{ for (let i = 0; i < 1000; i++) {pick}; return 0; }})()")
+    studio.expect("points are selected")
+    view.until("v.value.heard === v.outbox.number && !v.outbox.awaited")
+    assert len([s for s in sent if '"steps"' in s]) == 2
+    count = view.state("v.value.selection.count")
+    view.state(f"(() => {{ const i = 999; {pick}; return 0; }})()")
+    view.until("!v.outbox.awaited")
+    assert view.state("v.value.selection.count") == count, "the last one counts"
+
+
+def test_dragging_and_clicking_while_filming_changes_nothing(studio: Studio, photo: Path):
+    studio.open(photo)
+    studio.select_bird()
+    studio.page.click(".tool-move")
+    studio.expect("Drag the thing")
+    studio.frames(121)
+    studio.page.click("#regenerate")
+    studio.until("!document.querySelector('#cancel').disabled")
+    studio.drag((0.37, 0.5), (0.6, 0.52))
+    studio.page.mouse.up()
+    studio.page.evaluate("document.querySelector('.tool-add').click()")
+    studio.page.evaluate(RAIN, 5)
+    assert studio.enabled("cancel"), "still filming"
+    studio.expect("Done")
+    assert studio.value()["preview"] is None
+    assert "Film" in studio.page.inner_text("#undo")
+    studio.press("undo", "Undone: Film")
+    studio.press("undo", "Undone: Selection")
 
 
 @pytest.fixture

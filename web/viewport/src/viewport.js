@@ -1,16 +1,17 @@
 // The 3D view of the memory.
 //
 // In:  props.value = { token, url, selection: {url, count} | null, hidden: {url, count} | null, photo, target, unit,
-//                      path, ways, gizmo, moved, hint, total }
-// Out: events "ask" {}, "pick" {kind, how, through, camera, ...}, "aim" {}, "place" {offset, turn, size},
-//      "object" {do}
-// See editing/panels/viewport.py for the values and editing/viewport.py for what a "pick" may hold.
+//                      path, ways, gizmo, moved, hint, total, heard }
+// Out: events "ask" {}, "pick" {steps: [{kind, how, through, camera, ...}], message}, "aim" {},
+//      "place" {offset, turn, size}, "object" {do}
+// See editing/panels/viewport.py for the values and editing/viewport.py for what a step may hold.
 
 import { Eye } from "./eye.js";
 import { furniture, helpSheet, legend } from "./furniture.js";
 import { card, Graphics } from "./gpu.js";
 import { asked, combination, GIZMOS, TOOLS } from "./keys.js";
 import { coloured } from "./looks.js";
+import { Outbox } from "./outbox.js";
 import { Overlay } from "./overlay.js";
 import { Painter } from "./painter.js";
 import { axisAngle, carried, pose, sizeOf, turnOf } from "./pose.js";
@@ -33,6 +34,7 @@ class Viewport {
     this.state = { tool: "look", how: "replace", through: false, look: "photo", hidden: [false, false, false], local: false, snap: false };
     this.sizes = { brush: 24, colour: 12 };
     this.urls = { points: null, selection: null, hidden: null };
+    this.outbox = new Outbox((steps, message) => this.trigger("pick", { steps, message }));
     this.held = new Set();
     this.pointers = new Map();
     this.budget = 1_000_000;
@@ -76,8 +78,10 @@ class Viewport {
     const before = this.value;
     this.value = value && value.token ? value : null;
     this.root.classList.toggle("empty", !this.value);
-    if (!this.value) return;
-    const { photo, target, unit } = this.value;
+    if (!this.value) return this.outbox.clear();
+    const { photo, target, unit, heard } = this.value;
+    if (this.working) this.outbox.clear(); // the server would refuse them
+    this.outbox.answered(heard);
     if (!before || before.scene !== this.value.scene) {
       this.eye = new Eye(photo, target, unit);
       this.eye.back();
@@ -349,7 +353,7 @@ class Viewport {
 
   pick(message, how = this.state.how) {
     if (!this.value || this.working) return;
-    this.trigger("pick", { how, through: this.state.through, camera: this.eye.camera(), ...message });
+    this.outbox.push({ how, through: this.state.through, camera: this.eye.camera(), ...message });
   }
 
   fit() {

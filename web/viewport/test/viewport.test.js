@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { Eye, add, dot, pyramid, segments } from "../src/eye.js";
 import { asked, combination, HELP, TOOLS } from "../src/keys.js";
 import { coloured, heat, ORIGINS } from "../src/looks.js";
+import { Outbox } from "../src/outbox.js";
 import { splat } from "../src/painter.js";
 import { BLOCK, Points, readBits, Reader, readHeader } from "../src/payload.js";
 import { axisAngle, carried, pose, shifted, sizeOf, turnOf } from "../src/pose.js";
@@ -178,6 +179,26 @@ test("keys mean what the sheet says", () => {
 test("Shift adds, Ctrl removes, both keep the overlap", () => {
   const how = (shiftKey, ctrlKey) => combination({ shiftKey, ctrlKey, metaKey: false }, "replace");
   assert.deepEqual([how(false, false), how(true, false), how(false, true), how(true, true)], ["replace", "add", "subtract", "intersect"]);
+});
+
+// --- messages --------------------------------------------------------------------------------------------------------
+
+test("what is drawn before the answer goes along with the next message", () => {
+  const sent = [];
+  const box = new Outbox((items, number) => sent.push([items, number]));
+  for (let i = 0; i < 1000; i++) box.push(i);
+  assert.deepEqual(sent.map(([items]) => items), [[0]]);
+  box.answered(sent[0][1] - 1);
+  assert.equal(sent.length, 1, "the answer to an older message says nothing");
+  box.answered(sent[0][1]);
+  assert.equal(sent.length, 2);
+  assert.equal(sent[1][0].length, 999);
+  assert.ok(sent[1][1] > sent[0][1]);
+  box.push("later");
+  box.clear();
+  box.push("new");
+  assert.deepEqual(sent[2][0], ["new"]);
+  box.clear();
 });
 
 // --- shapes ----------------------------------------------------------------------------------------------------------
