@@ -1,6 +1,7 @@
 """The named endpoints of camera keys, plans, previews and versions, through the public client."""
 
 import gc
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,9 @@ def test_keys_plan_preview_versions_and_comparison_through_the_client(client: Cl
         (2, "3 keys", 3, True),
     ]
     assert all(Path(f).exists() for f in call("compare", a=1, b=2))
+    pack, page = (Path(call("download_two", what=what, a=2, b=1)) for what in ("pack", "page"))
+    assert zipfile.is_zipfile(pack)
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [c["here"] for c in call("go_on_from", clip=1)] == [True, False]
     call("undo")
     assert [c["here"] for c in call("versions")] == [False, True]
@@ -71,6 +75,8 @@ def test_keys_plan_preview_versions_and_comparison_through_the_client(client: Cl
         ("change_keys", shot | {"change": {"do": "explode"}}, "not known"),
         ("go_on_from", {"clip": 9}, "no clip 9"),
         ("compare", {"a": 1, "b": 77}, "no clip 77"),
+        ("download_two", {"what": "pack", "a": 1, "b": 77}, "no clip 77"),
+        ("download_two", {"what": "poster", "a": 1, "b": 2}, "pack, page"),
         ("plan", shot | {"path": "sideways"}, "no camera move"),
         ("film_keys", {"seed": 0, "prompts": "dawn"}, "list"),
     ):

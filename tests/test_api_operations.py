@@ -59,6 +59,24 @@ def call(client: Client, endpoint: str, /, **values: Any) -> Any:
     return client.predict(**values, api_name=f"/{endpoint}")
 
 
+def test_things_are_found_and_picked_by_their_number(client: Client, tmp_path: Path):
+    photo = tmp_path / "bird.jpg"
+    with Image.open(EXAMPLES / "osprey.jpg") as picture:
+        picture.resize((192, 112)).save(photo)
+    with pytest.raises(AppError, match=r"\.$"):
+        call(client, "pick_thing", number=0, add=False)
+    call(client, "open_photo", photo=handle_file(photo), path="truck-right", amount=0.3, frames=2, seed=0)
+    things = call(client, "find_things")
+    assert [t["number"] for t in things] == list(range(len(things)))
+    first, other = things[0], things[-1]
+    said = call(client, "pick_thing", number=first["number"], add=False)
+    assert said["selected_share"] == pytest.approx(first["share"], abs=2e-4)
+    said = call(client, "pick_thing", number=other["number"], add=True)
+    assert said["selected_share"] >= max(first["share"], other["share"]) - 2e-4
+    with pytest.raises(AppError, match="no such thing"):
+        call(client, "pick_thing", number=len(things), add=False)
+
+
 @pytest.mark.slow
 def test_the_whole_round_of_operations(client: Client, photo: Path, tmp_path: Path):
     call(client, "open_photo", photo=handle_file(photo), path="truck-right", amount=0.3, frames=2, seed=0)
