@@ -27,7 +27,7 @@ class Opening:
 
     photo: PathLike | bytes
     depth: PathLike | None = None
-    """A depth file for the photo, or None to estimate."""
+    """A depth file for the photo; None for the map that the photo brings, or an estimate where it brings none."""
     intrinsics: PathLike | None = None
     """A file with the photo's lens, or None to read it from EXIF or assume one."""
     size: tuple[int, int] | None = None
@@ -57,12 +57,12 @@ def open_source(opening: Opening, estimator: DepthEstimator) -> Source:
         K[:2] *= np.array([[photo.size[0] / photo.original_size[0]], [photo.size[1] / photo.original_size[1]]])
     K = None if K is None else fit.intrinsics_to_working(K)
     notes = list(photo.notes)
-    if opening.depth is None:
-        prediction = estimator.estimate(image, K)
-    else:
+    depth = photo.depth
+    if opening.depth is not None:
         given = load_depth(opening.depth, photo.size)
         notes += given.notes
-        prediction = _given(fit.of_map(given.depth), K, notes)
+        depth = given.depth
+    prediction = estimator.estimate(image, K) if depth is None else _given(fit.of_map(depth), K, notes)
     if K is None:
         notes.append("The photo does not say with what lens it was taken; a view of about 60 degrees is assumed.")
     name = "photo" if isinstance(opening.photo, bytes) else Path(name_of(opening.photo)).name

@@ -1,6 +1,7 @@
 import io
 
 import numpy as np
+import OpenEXR
 import pytest
 from PIL import Image
 
@@ -146,3 +147,30 @@ def test_a_lens_is_read_in_every_accepted_form(text):
 def test_what_is_no_lens_is_refused(text, says):
     with pytest.raises(InvalidInput, match=says):
         load_intrinsics(io.BytesIO(text.encode()).getvalue(), (640, 480))
+
+
+# EXR
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (("Z",), "Z"),
+        (("R", "G", "B", "depth.Z"), "depth.Z"),
+        (("A", "Depth"), "Depth"),
+        (("Y",), "Y"),
+        (("distance",), "distance"),
+    ],
+)
+def test_the_depth_of_an_exr_file_is_found_by_its_channel(tmp_path, names, wanted):
+    channels = {n: DEPTH if n == wanted else np.full_like(DEPTH, 7) for n in names}
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, channels).write(str(tmp_path / "d.exr"))
+    np.testing.assert_allclose(load_depth(tmp_path / "d.exr", (W, H)).depth, DEPTH)
+
+
+def test_an_exr_file_whose_depth_cannot_be_told_is_refused(tmp_path):
+    header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
+    OpenEXR.File(header, {"one": DEPTH, "two": DEPTH}).write(str(tmp_path / "d.exr"))
+    with pytest.raises(InvalidInput, match="call the one with depth Z"):
+        load_depth(tmp_path / "d.exr", (W, H))

@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
+import OpenEXR
+from jaxtyping import Float32
 from PIL import Image
 
 from spatia_core.arrays import Depth, Intrinsics, read_only
@@ -15,6 +16,7 @@ from spatia_core.errors import InvalidInput
 from spatia_core.io.files import PathLike, name_of, read_bytes, read_text
 
 MAX_BYTES = 500_000_000
+MAX_PIXELS = 100_000_000
 MIN_KNOWN = 0.02
 """Least share of pixels that must have a depth."""
 _ACCEPTED = "a .npy or .npz array (any unit), a 16-bit PNG in millimetres, or an .exr"
@@ -61,11 +63,17 @@ def load_depth(path: PathLike, size: tuple[int, int]) -> GivenDepth:
             f"at least {MIN_KNOWN:.0%} is needed."
         )
     depth[~known] = np.nan
-    fitted, notes = _to_size(depth, size, name)
+    fitted, notes = to_size(depth, size, name)
     return GivenDepth(fitted, kind == ".png", notes)
 
 
-def _to_size(depth: Depth, size: tuple[int, int], name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+def to_size(
+    depth: Float32[np.ndarray, "map_h map_w"], size: tuple[int, int], name: str
+) -> tuple[Depth, tuple[str, ...]]:
+    """The map at `size` (width, height) by nearest pixels, and a note where that changed it.
+
+    Raises InvalidInput where the aspects differ by more than 1 %.
+    """
     (h, w), (width, height) = depth.shape, size
     if (w, h) == (width, height):
         return depth, ()
@@ -120,12 +128,27 @@ def _from_png(data: bytes, name: str) -> np.ndarray:
 
 def _from_exr(data: bytes, name: str) -> np.ndarray:
     try:
-        values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        values = None
-    if values is None:
-        raise InvalidInput(f"This machine cannot read the EXR file {name}; save the depth as .npy instead.")
-    return values if values.ndim == 2 else values[..., 0]
+        with OpenEXR.File(io.BytesIO(data), header_only=True, num_threads=1) as file:
+            low, high = (np.array(corner, np.int64) for corner in file.header()["dataWindow"])
+        if np.prod(high - low + 1) > MAX_PIXELS:
+            raise InvalidInput(
+                f"The depth file {name} has more than {MAX_PIXELS // 10**6} megapixels; give a smaller one."
+            )
+        with OpenEXR.File(io.BytesIO(data), separate_channels=True, num_threads=1) as file:
+            channels = {channel: values.pixels for channel, values in file.channels().items()}
+    except InvalidInput:
+        raise
+    except Exception as e:  # the library raises RuntimeError and more on broken files
+        raise InvalidInput(f"The depth file {name} is not a sound EXR file; save it again.") from e
+    # renderers call it Z, depth.Z or Depth; a plain picture of depth has it in Y, V or R
+    named = {channel.rpartition(".")[2].lower(): values for channel, values in channels.items()}
+    named |= {channel.partition(".")[0].lower(): values for channel, values in channels.items() if "." in channel}
+    for wanted in ("z", "depth", "y", "v", "r"):
+        if wanted in named:
+            return named[wanted]
+    if len(channels) == 1:
+        return next(iter(channels.values()))
+    raise InvalidInput(f"The depth file {name} has the channels {', '.join(channels)}; call the one with depth Z.")
 
 
 def load_intrinsics(source: PathLike | bytes, size: tuple[int, int]) -> Intrinsics:

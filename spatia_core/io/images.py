@@ -7,12 +7,15 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Float32
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from spatia_core import arrays
-from spatia_core.arrays import Intrinsics, Mask, read_only
+from spatia_core.arrays import Depth, Intrinsics, Mask, read_only
 from spatia_core.errors import InvalidInput
+from spatia_core.io.depth_files import to_size
 from spatia_core.io.files import PathLike, name_of, read_bytes, replacing
+from spatia_core.io.portrait_depth import portrait_depth
 
 MAX_BYTES = 50_000_000
 MAX_PIXELS = 100_000_000
@@ -40,9 +43,13 @@ class Photo:
     """(width, height) in the file, after turning upright."""
     notes: tuple[str, ...] = ()
     """What was changed on the way in, one sentence each."""
+    depth: Depth | None = None
+    """(h, w) z-depth of `image` in metres, where the file brings a depth map (portrait mode)."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "image", read_only(self.image, np.uint8))
+        if self.depth is not None:
+            object.__setattr__(self, "depth", read_only(self.depth, np.float32))
 
     @property
     def size(self) -> tuple[int, int]:
@@ -95,6 +102,7 @@ def _photo(picture: Image.Image, name: str) -> Photo:
     notes: list[str] = []
     full = picture.size
     focal = _focal_share(picture, notes)
+    depth = portrait_depth(picture, name)
     count = getattr(picture, "n_frames", 1)
     if count > 1 and picture.format != "MPO":
         notes.append(f"The file holds {count} pictures; the first one is used.")
@@ -114,7 +122,24 @@ def _photo(picture: Image.Image, name: str) -> Photo:
         full = rgb.size
     f = None if focal is None else focal * math.hypot(*rgb.size)
     K = None if f is None else np.array([[f, 0, rgb.width / 2], [0, f, rgb.height / 2], [0, 0, 1]])
-    return Photo(np.asarray(rgb), K, name, full, tuple(notes))
+    if depth is not None:
+        depth = _depth_of(depth, picture, rgb.size, name, notes)
+    return Photo(np.asarray(rgb), K, name, full, tuple(notes), depth)
+
+
+def _depth_of(
+    depth: Float32[np.ndarray, "map_h map_w"], picture: Image.Image, size: tuple[int, int], name: str, notes: list[str]
+) -> Depth | None:
+    """The file's own depth map, turned upright with the photo and brought to its size; None for another shape."""
+    map_ = Image.fromarray(depth)
+    map_.getexif()[ExifTags.Base.Orientation] = picture.getexif().get(ExifTags.Base.Orientation, 1)
+    try:
+        fitted, _ = to_size(np.asarray(ImageOps.exif_transpose(map_)), size, name)
+    except InvalidInput:
+        notes.append("The photo brings a depth map of another shape, which is left aside.")
+        return None
+    notes.append("The photo brings its own depth map, from the phone that took it; it is used.")
+    return fitted
 
 
 def _to_rgb(picture: Image.Image, notes: list[str]) -> Image.Image:
