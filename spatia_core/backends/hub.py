@@ -54,6 +54,7 @@ LICENCES: dict[str, Licence] = {
             "facebook/map-anything-apache",
             "facebook/map-anything-apache-v1",
             "depth-anything/Depth-Anything-V2-Small-hf",
+            *(f"facebook/sam2.1-hiera-{size}" for size in ("tiny", "small", "base-plus", "large")),
         )
     },
     **{

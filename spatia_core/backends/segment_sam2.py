@@ -1,0 +1,134 @@
+"""Segment Anything 2.1 (Ravi et al. 2024) through transformers, for pictures; its preparation of them is our own.
+
+transformers' own preparation needs torchvision, which is not used here.
+"""
+
+import threading
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Float32
+from torch import Tensor
+from torch.nn import functional
+from transformers import Sam2Model
+
+from spatia_core.arrays import Image, Mask, read_only
+from spatia_core.backends import hub
+from spatia_core.backends.model_files import read_json
+from spatia_core.backends.protocols import Progress, Prompt, Segmentation, silent
+from spatia_core.errors import BackendUnavailable, InvalidInput
+
+SOURCE = hub.Source("facebook/sam2.1-hiera-tiny", 0.16, "The segmenter 'hybrid' works here without a download.")
+_MEAN, _STD = (torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+_MASK_LOGIT = 10.0
+"""How sure an earlier mask is taken to be; the published code clamps its own logits to about this."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Sam2Embedding:
+    """A picture made ready for clicks."""
+
+    size: tuple[int, int]
+    """Height and width of the photo."""
+    features: tuple[Tensor, ...]
+    """The encoder's maps, fine to coarse."""
+
+
+@dataclass(eq=False)
+class Sam2Segmenter:
+    """Segmenter: a second or two a picture on a CPU, then milliseconds a click."""
+
+    name: ClassVar[str] = "sam2"
+
+    weights: str | None = None
+    """A local folder or hub id of a SAM 2 model in transformers' layout; None = SAM 2.1 tiny (Apache-2.0)."""
+    device: str | None = None
+    """None = a GPU where there is one."""
+    download: bool = True
+    accept_non_commercial: bool = False
+    _model: Any = field(init=False, default=None)
+    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
+
+    def prepare(self, progress: Progress = silent) -> None:
+        """The model is loaded, its weights fetched if need be; `embed` does this by itself."""
+        with self._lock:
+            if self._model is None:
+                access = hub.Access(self.download, self.accept_non_commercial)
+                device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+                self._model = _loaded(hub.model_folder(self.weights, SOURCE, access, progress), device)
+
+    def embed(self, image: Image) -> Sam2Embedding:
+        """The encoder's features of the picture, which is stretched to the network's square."""
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            raise InvalidInput(f"A photo must be (h, w, 3) uint8 RGB, got {image.dtype} of shape {image.shape}.")
+        self.prepare()
+        side = self._side
+        with torch.inference_mode():
+            pixels = torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)
+            square = functional.interpolate(pixels[None], (side, side), mode="bilinear", antialias=True)
+            features = self._model.get_image_embeddings(((square - _MEAN) / _STD).to(self._model.device))
+        return Sam2Embedding((image.shape[0], image.shape[1]), tuple(features))
+
+    def segment(self, embedding: Sam2Embedding, prompt: Prompt) -> Segmentation:
+        """Three masks with the IoU the network predicts for each, best first."""
+        prompt = prompt.checked_for(*embedding.size)
+        self.prepare()
+        height, width = embedding.size
+        scale = self._side / np.array([width, height])
+        asked: dict[str, Tensor] = {}
+        if len(prompt.points):
+            asked["input_points"] = torch.from_numpy((prompt.points * scale).astype(np.float32))[None, None]
+            asked["input_labels"] = torch.from_numpy(prompt.positive.astype(np.int64))[None, None]
+        if prompt.box is not None:
+            corners = np.array(prompt.box) * np.tile(scale, 2)
+            asked["input_boxes"] = torch.from_numpy(corners.astype(np.float32))[None, None]
+        if prompt.previous is not None:
+            asked["input_masks"] = torch.from_numpy(self._earlier(prompt.previous, embedding.size))[None, None]
+        with torch.inference_mode():
+            said = self._model(
+                image_embeddings=list(embedding.features),  # the model takes the list apart
+                multimask_output=True,
+                **{k: v.to(self._model.device) for k, v in asked.items()},
+            )
+            logits = functional.interpolate(
+                said.pred_masks[0].float(), (height, width), mode="bilinear", align_corners=False
+            )
+            masks, scores = (logits[0] > 0).cpu().numpy(), said.iou_scores[0, 0].float().cpu().numpy()
+        if not np.isfinite(scores).all():
+            raise BackendUnavailable(
+                "The segmenter gave numbers that are no scores (NaN): its weights are damaged. Fetch them again. "
+                + SOURCE.instead
+            )
+        order = np.argsort(-scores, kind="stable")
+        return Segmentation(read_only(masks[order], bool), read_only(scores[order].clip(0, 1), np.float64))
+
+    @property
+    def _side(self) -> int:
+        return int(self._model.config.prompt_encoder_config.image_size)
+
+    def _earlier(self, mask: Mask, size: tuple[int, int]) -> Float32[np.ndarray, "side side"]:
+        """A mask as logits at a quarter of the network's square."""
+        if mask.shape != size:
+            raise InvalidInput(f"The earlier mask has shape {mask.shape}, the picture {size}.")
+        side = self._side // 4
+        small = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
+        return (2 * small - 1) * np.float32(_MASK_LOGIT)
+
+
+def _loaded(folder: Path, device: str) -> Any:
+    kind = read_json(folder / "config.json").get("model_type")
+    if kind not in ("sam2", "sam2_video"):  # the published weights are those of the video model
+        raise BackendUnavailable(f"{folder} holds a model of type {kind!r}; this backend runs 'sam2'. {SOURCE.instead}")
+    try:
+        model = Sam2Model.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as e:
+        lines = str(e).strip().splitlines()
+        raise BackendUnavailable(
+            f"{folder} cannot be used as a SAM 2 model: {lines[0] if lines else e!r} {SOURCE.instead}"
+        ) from e
+    placed: Any = model.eval().requires_grad_(False)
+    return placed.to(device)
