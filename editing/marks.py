@@ -44,12 +44,6 @@ class Found:
             shade = shade & ~mirrored.mask
         return cls(shade if shade is not None and shade.any() else None, mirrored)
 
-    def with_thing(self, mask: Mask) -> Mask:
-        """The mask with all marks."""
-        for more in (self.shade, None if self.mirrored is None else self.mirrored.mask):
-            mask = mask if more is None else mask | more
-        return mask
-
     def taken(self, marked: Rendering, bare: Rendering, camera: Camera) -> Marks:
         """The marks as what makes the one picture differ from the other."""
         return Marks(

@@ -98,7 +98,7 @@ class Upright:
         standing = self.seen_at(corners, camera)
         if standing is None:
             return None
-        uv, z = camera.project(self.mirrored(standing))
+        uv, z = camera.project(self.mirrored(standing).astype(np.float32))
         if (z <= 0).any():
             return None
         return cv2.getPerspectiveTransform(corners.astype(np.float32), uv.astype(np.float32)).astype(np.float64)

@@ -129,9 +129,11 @@ def clear(
         return _clear_volume(memory, camera, Volume((Drawn(Thing(number)),)), along)
     pixels = selected_pixels(checked(mask, camera), seen, camera)
     found = _marks(pixels, seen, camera, along)
-    chosen |= _shown(seen, found.with_thing(np.zeros_like(pixels)), len(memory))
-    hole, wide = _padded(grown(found.with_thing(mask), edge_width(camera)), camera)
-    completed, left = _vacated(memory, wide, render(memory.cloud, wide), hole, chosen)
+    shade = np.zeros_like(mask) if found.shade is None else found.shade
+    chosen |= _shown(seen, shade, len(memory))
+    hole, wide = _padded(grown(mask | shade, edge_width(camera)), camera)
+    emptied = _dried(memory, camera, mask, chosen, found).without(wide, hole, chosen)
+    completed, left = emptied.memory, int(emptied.kept.sum())
     background = render(completed.cloud, camera)
     depth = np.where(np.isfinite(background.depth), background.depth, seen.depth)
     solid = smoothed(stand_up(np.where(pixels, seen.depth, depth), pixels), pixels)
@@ -172,22 +174,49 @@ def _object_shown(memory: SpatialMemory, seen: Rendering, mask: Mask) -> int:
     return 0
 
 
-def _vacated(
-    memory: SpatialMemory, wide: Camera, seen: Rendering, hole: Mask, chosen: Selection
-) -> tuple[SpatialMemory, int]:
-    """The memory without the chosen points and all that belonged to them, and how many points were left of it.
+@dataclass(frozen=True, eq=False, slots=True)
+class _Emptied:
+    """A memory on its way to one without a thing."""
 
-    The hole in the view is completed anew; what that adds comes last.
+    memory: SpatialMemory
+    kept: Selection
+    """(n,) which of the points before the edit are left; they come first, in their order."""
+
+    def without(self, wide: Camera, hole: Mask, chosen: Selection, foreign: Mask | None = None) -> "_Emptied":
+        """Without the points chosen of those before the edit and all that belonged to them.
+
+        The hole in the view is completed anew; what that adds comes last. Foreign pixels do not run into it.
+        """
+        memory, old = self.memory, int(self.kept.sum())
+        seen = render(memory.cloud, wide)
+        gone = np.zeros(len(memory), bool)
+        gone[:old] = chosen[self.kept]
+        shown = seen.point_index[hole]
+        gone[shown[shown >= 0]] = True
+        gone |= copies_of(memory, gone) | completed_beside(memory, wide, hole)
+        hole = hole | gone[np.maximum(seen.point_index, 0)] & seen.coverage
+        left = memory.without(gone)
+        if not len(left):
+            raise InvalidInput(
+                "The selection covers everything that is known. Select one thing and keep its surroundings."
+            )
+        kept = self.kept.copy()
+        kept[kept] = ~gone[:old]
+        return _Emptied(complete_hole(left, wide, hole, foreign), kept)
+
+
+def _dried(memory: SpatialMemory, camera: Camera, mask: Mask, thing: Selection, found: Found) -> _Emptied:
+    """The memory with the ground completed where the mirror image of the thing under the mask was.
+
+    It goes before the thing does: its place is ground, which neither the thing nor what is behind it continues.
     """
-    gone = chosen.copy()
-    shown = seen.point_index[hole]
-    gone[shown[shown >= 0]] = True
-    gone |= copies_of(memory, gone) | completed_beside(memory, wide, hole)
-    hole = hole | gone[np.maximum(seen.point_index, 0)] & seen.coverage
-    left = memory.without(gone)
-    if not len(left):
-        raise InvalidInput("The selection covers everything that is known. Select one thing and keep its surroundings.")
-    return complete_hole(left, wide, hole), len(left)
+    whole = _Emptied(memory, np.ones(len(memory), bool))
+    if found.mirrored is None:
+        return whole
+    hole, wide = _padded(found.mirrored.mask & ~mask, camera)
+    around, _ = _padded(grown(mask, edge_width(camera)), camera)
+    copies = shown_mask(copies_of(memory, thing), render(memory.cloud, wide))
+    return whole.without(wide, hole, np.zeros(len(memory), bool), (around | copies) & ~hole)
 
 
 def _clear_volume(memory: SpatialMemory, camera: Camera, volume: Volume, along: Along) -> Cleared:
@@ -197,13 +226,13 @@ def _clear_volume(memory: SpatialMemory, camera: Camera, volume: Volume, along: 
     """
     chosen = checked_points(volume.points(memory))
     wide = camera.widened(MARGIN)
-    seen = render(memory.cloud, wide)
     from_photo = render(memory.cloud, camera)
     pixels = shown_mask(chosen, from_photo)
     found = _marks(pixels, from_photo, camera, along)
-    gone = chosen | _shown(from_photo, found.with_thing(np.zeros_like(pixels)), len(memory))
-    hole = grown(shown_mask(gone, seen), edge_width(camera))
-    completed, left = _vacated(memory, wide, seen, hole, gone)
+    gone = chosen if found.shade is None else chosen | _shown(from_photo, found.shade, len(memory))
+    hole = grown(shown_mask(gone, render(memory.cloud, wide)), edge_width(camera))
+    emptied = _dried(memory, camera, pixels, chosen, found).without(wide, hole, gone)
+    completed, left = emptied.memory, int(emptied.kept.sum())
     thing, up = memory.cloud[chosen], -camera.c2w[:3, 1]
     background = render(completed.cloud, camera)
     if pixels.any():

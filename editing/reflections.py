@@ -126,7 +126,8 @@ class Reflection:
         hanging = upright.seen_at(corners, self.camera)
         if hanging is None:
             return None
-        uv, z = wide.project(upright.mirrored(motion.points(upright.mirrored(hanging))))
+        moved = upright.mirrored(motion.points(upright.mirrored(hanging)))
+        uv, z = wide.project(moved.astype(np.float32))
         if (z <= 0).any() or abs(cv2.contourArea(uv.astype(np.float32))) < 4:
             return None
         return cv2.getPerspectiveTransform(corners.astype(np.float32), uv.astype(np.float32)).astype(np.float64)
@@ -155,7 +156,7 @@ def reflection_of(pixels: Mask, seen: Rendering, camera: Camera, ground: Ground)
     size = camera.width, camera.height
     soft = warped(pixels.astype(np.float32), np.linalg.inv(exact), size, outside=False)
     tall = int(np.ptp(rows)) + 1
-    mask = grown(soft > 0.3, max(edge_width(camera), round(0.04 * tall))) & seen.coverage & ~pixels
+    mask = grown(soft > 0.3, edge_width(camera) + round(0.04 * tall)) & seen.coverage & ~pixels
     return Mirrored(mask, foot, tall)
 
 
