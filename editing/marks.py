@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from editing.edits import Along
 from editing.ground import Ground
 from editing.placing import Similarity
-from editing.reflections import Mirrored, Reflection, reflection_of
+from editing.reflections import Reflection, reflection_of
 from editing.shadows import Shadow, shadow_of
 from spatia_core.arrays import Mask
 from spatia_core.camera import Camera
@@ -32,7 +32,7 @@ class Found:
     """Where the marks lie in a view."""
 
     shade: Mask | None = None
-    mirrored: Mirrored | None = None
+    mirrored: Reflection | None = None
 
     @classmethod
     def of(cls, pixels: Mask, seen: Rendering, camera: Camera, ground: Ground, along: Along) -> "Found":
@@ -45,8 +45,5 @@ class Found:
         return cls(shade if shade is not None and shade.any() else None, mirrored)
 
     def taken(self, marked: Rendering, bare: Rendering, camera: Camera) -> Marks:
-        """The marks as what makes the one picture differ from the other."""
-        return Marks(
-            None if self.shade is None else Shadow.between(self.shade, marked, bare, camera),
-            None if self.mirrored is None else Reflection.between(self.mirrored, marked, bare, camera),
-        )
+        """The marks, the shadow as what makes the one picture darker than the other."""
+        return Marks(None if self.shade is None else Shadow.between(self.shade, marked, bare, camera), self.mirrored)

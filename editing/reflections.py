@@ -46,18 +46,6 @@ ON_GROUND = 0.25
 """A reflection is painted on what lies within so many heights of the thing from its ground."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Mirrored:
-    """Where a thing is mirrored in a picture."""
-
-    mask: Mask
-    """(h, w) the pixels that show its mirror image, with a border for its ripples."""
-    foot: FootLine
-    """The line it stands on."""
-    tall: int
-    """Height of the thing, pixels."""
-
-
 @dataclass(frozen=True, slots=True)
 class Match:
     """How well a mirror image explains the ground."""
@@ -68,16 +56,20 @@ class Match:
     """Correlation of the patterns inside the outline, whatever the outline's own brightness."""
     strength: float
     """Share of the thing's light that is mirrored."""
+    other: tuple[float, ...]
+    """The colour (0 to 1) that would be mirrored without the thing."""
     varies: float
     """Root mean square of what is not even in the ground (0 to 1)."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Reflection:
-    """A mirror image taken off the ground."""
+    """The mirror image of a thing on its ground."""
 
+    mask: Mask
+    """(h, w) the pixels that show it in a view, with a border for its ripples."""
     change: Float32[np.ndarray, "h w 3"]
-    """What it added to the ground's colours (0 to 255) in the view it was taken in; 0 elsewhere."""
+    """What it adds to the ground's colours there (0 to 255), without the water's own ripples; 0 elsewhere."""
     camera: Camera
     """That view."""
     foot: FootLine
@@ -85,17 +77,8 @@ class Reflection:
     tall: int
     """Height of the thing there, pixels."""
 
-    @classmethod
-    def between(cls, found: Mirrored, wet: Rendering, dry: Rendering, camera: Camera) -> "Reflection":
-        """What makes the one picture differ from the other where the thing is mirrored."""
-        known = found.mask & wet.coverage & dry.coverage
-        change = np.where(known[..., None], wet.rgb.astype(np.float32) - dry.rgb, 0)
-        inside = cv2.distanceTransform(known.astype(np.uint8), cv2.DIST_L2, 3)
-        soft = np.clip(inside / max(1.0, 0.006 * camera.width), 0, 1)
-        return cls((change * soft[..., None]).astype(np.float32), camera, found.foot, found.tall)
-
     def cast(self, memory: SpatialMemory, motion: Similarity, ground: Ground) -> SpatialMemory:
-        """The memory with the mirror image where the view it was taken in sees it after the thing's motion.
+        """The memory with the mirror image where its view sees it after the thing's motion.
 
         It is painted on the ground, whatever the ground is there: a picture does not tell what else would mirror.
         """
@@ -133,7 +116,7 @@ class Reflection:
         return cv2.getPerspectiveTransform(corners.astype(np.float32), uv.astype(np.float32)).astype(np.float64)
 
 
-def reflection_of(pixels: Mask, seen: Rendering, camera: Camera, ground: Ground) -> Mirrored | None:
+def reflection_of(pixels: Mask, seen: Rendering, camera: Camera, ground: Ground) -> Reflection | None:
     """Where the thing that the mask shows is mirrored below itself, or None where that is not clear.
 
     The ground is folded up at the thing's feet and compared with the thing. It must be alike in pattern, clearly more
@@ -151,13 +134,17 @@ def reflection_of(pixels: Mask, seen: Rendering, camera: Camera, ground: Ground)
             foot = line
     if best is None or not _clear(best[0], best[2]):
         return None
-    _, place, view = best
-    exact = view.fold @ view.coarse @ place @ np.linalg.inv(view.coarse)
-    size = camera.width, camera.height
-    soft = warped(pixels.astype(np.float32), np.linalg.inv(exact), size, outside=False)
-    tall = int(np.ptp(rows)) + 1
-    mask = grown(soft > 0.3, edge_width(camera) + round(0.04 * tall)) & seen.coverage & ~pixels
-    return Mirrored(mask, foot, tall)
+    match, place, view = best
+    exact = np.linalg.inv(view.fold @ view.coarse @ place @ np.linalg.inv(view.coarse))
+    size, tall = (camera.width, camera.height), int(np.ptp(rows)) + 1
+    share = pixels.astype(np.float32)[..., None]
+    light = share * (seen.rgb - 255 * np.float32(match.other))
+    # a mirror image is as blurred as the scale it was found at, and more so up and down
+    soft = cv2.GaussianBlur(match.strength * light, (0, 0), 0.01 * tall, sigmaY=0.03 * tall)
+    mask = warped(pixels.astype(np.float32), exact, size, outside=False) > 0.3
+    mask = grown(mask, edge_width(camera) + round(0.04 * tall)) & seen.coverage & ~pixels
+    change = warped(soft, exact, size, outside=False) * mask[..., None]
+    return Reflection(mask, change.astype(np.float32), camera, foot, tall)
 
 
 def _clear(found: Match, view: Folded) -> bool:
@@ -213,10 +200,10 @@ def _match(view: Folded, ground: np.ndarray, weight: Mask) -> Match:
     # the outline's brightness and the pattern must agree on one strength: alternately, the one given the other
     for _ in range(3):
         if strength < 1e-3:
-            return Match(0.0, structure, 0.0, varies)
+            return Match(0.0, structure, 0.0, (0.0, 0.0, 0.0), varies)
         other = np.clip(-(share @ (g - strength * t)) / power / strength, 0, 1)
         image = t - np.outer(share, other)
         strength = min(float((g * image).sum()) / max(float((image**2).sum()), 1e-9), 1.2)
     left = float(((g - strength * (t - np.outer(share, other))) ** 2).sum())
     alike = np.sqrt(max(1 - left / max(float((g**2).sum()), 1e-9), 0.0))
-    return Match(float(alike), float(structure), float(strength), varies)
+    return Match(float(alike), float(structure), float(strength), tuple(other.tolist()), varies)
