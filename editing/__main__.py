@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from editing import choosing, views
+from editing.edits import Along
 from editing.filming import Shot
 from editing.journal import Journal
 from editing.opening import Opening, parse_size
@@ -54,6 +55,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--mask", type=Path, help="black and white picture of the photo's size")
     p.add_argument("--delete", action="store_true", help="remove the selected thing")
     p.add_argument("--move", metavar="DX,DY,DZ", help="move it, in median depths: right, down, forward")
+    p.add_argument("--with-shadow", action="store_true", help="its shadow goes the same way, where one is found")
+    p.add_argument("--with-reflection", action="store_true", help="its mirror image as well, where one is found")
     p.add_argument("--path", default="orbit-left", help=f"a trajectory file or one of: {', '.join(PATH_NAMES)}")
     p.add_argument("--amount", type=float, default=1.0, help="multiple of the move's usual size")
     p.add_argument("--frames", type=int, default=49)
@@ -151,7 +154,9 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         mask = session.picking.mask
         if mask is not None:
             views.export_mask(mask, args.out / "mask.png")
+    session.along = Along(args.with_shadow, args.with_reflection)
     chosen = time.perf_counter()
+    along = session.along_says if wanted else ""
     if args.delete:
         session.delete()
     elif args.move is not None:
@@ -167,6 +172,7 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     views.export_memory(session, args.out / "memory_after.ply")
     save_project(session, args.out / "session.spatia")
     report = _report(session, time.perf_counter() - started)
+    report["notes"] += [along] if along else []
     report["timings"] |= {"photo_to_initial_clip": round(ready, 3)}
     if wanted:
         report["timings"] |= {"edit_to_edited_clip": round(edited - session.timings.get("compare", 0.0), 3)}

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from editing.edits import Edit, Fill, Look, Placing, Triple
+from editing.edits import NOTHING, Edit, Fill, Look, Placing, Triple
 from editing.inserting import first_size, spot_on_ground
+from editing.marks import Marks
 from editing.objects import MOST_OBJECTS, Objects, thing
 from editing.operations import Changed, Cleared, changed, clear, motion, placed
 from editing.placing import Similarity, displacement, hint, offset_to_pixel
@@ -40,16 +41,16 @@ class Changing(Selecting):
     @abstractmethod
     def _advance(self, label: str, state: State) -> None: ...
 
-    _shadow_cleared = False
+    _cleared_along = NOTHING
 
     def cleared(self) -> Cleared:
         """The present memory without the selection; worked out once per selection."""
         found, kept = self._selected(), self._cleared
-        if kept is None or not kept[0].same_as(found) or self._shadow_cleared != self.with_shadow:
+        if kept is None or not kept[0].same_as(found) or self._cleared_along != self.along:
             with self._timed("complete"):
-                cleared = clear(self.state.memory, self.state.camera, found.mask, found.volume, self.with_shadow)
+                cleared = clear(self.state.memory, self.state.camera, found.mask, found.volume, self.along)
             self._cleared = kept = (found, cleared)
-            self._shadow_cleared = self.with_shadow
+            self._cleared_along = self.along
         return kept[1]
 
     def glimpse(self) -> Image:
@@ -59,14 +60,15 @@ class Changing(Selecting):
         return fill_small_holes(seen.rgb, seen.coverage & ~grown(mask, edge_width(camera)))
 
     @property
-    def shadow_says(self) -> str:
-        """What became of the wish to take the shadow along; empty without the wish."""
-        if not self.with_shadow:
-            return ""
-        found = self.cleared().shadow is not None
-        return (
-            "Its shadow goes with it." if found else "No shadow of it was found on the ground; nothing else is taken."
-        )
+    def along_says(self) -> str:
+        """What became of the wishes to take shadow and reflection along; empty without one."""
+        marks = Marks() if self.along == NOTHING else self.cleared().marks
+        said = []
+        if self.along.shadow:
+            said.append("Its shadow goes with it." if marks.shadow else "No shadow of it was found on the ground.")
+        if self.along.reflection:
+            said.append("Its reflection goes with it." if marks.reflection else "No reflection of it was found.")
+        return " ".join(said)
 
     @property
     def foothold(self) -> Vec3 | None:
@@ -220,8 +222,8 @@ class Changing(Selecting):
         found = self._selected()
         # what was selected in space is moved as it is; what a click shows is stood upright first
         solid = self.source.estimated and found.volume is None
-        shadow = self.with_shadow and kind not in ("recolour", "duplicate")
-        named = {"solid": solid, "volume": found.volume, "shadow": shadow}
+        along = NOTHING if kind in ("recolour", "duplicate") else self.along
+        named = {"solid": solid, "volume": found.volume, "shadow": along.shadow, "reflection": along.reflection}
         return Edit(kind, self.state.camera, found.mask, **named, **more)  # type: ignore[arg-type]
 
     def _insertion(self, thing: PointCloud, x: float, y: float, size: float | None, turn: float) -> Edit:

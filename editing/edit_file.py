@@ -50,6 +50,7 @@ def _more(edit: Edit) -> dict[str, Any]:
         "thing": None if edit.thing is None else len(edit.thing),
         "fill": edit.fill if edit.fill != "completed" else None,
         "shadow": edit.shadow or None,
+        "reflection": edit.reflection or None,
         "rich": True if edit.kind not in ("delete", "move") else None,
     }
     return {k: v for k, v in said.items() if v is not None}
@@ -80,6 +81,7 @@ def read(e: dict[str, Any], camera: Camera, mask: Mask, volume: Volume | None, t
         thing,
         e.get("fill", "completed"),
         bool(e.get("shadow", False)),
+        bool(e.get("reflection", False)),
     )
 
 

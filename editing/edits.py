@@ -122,6 +122,18 @@ class Look:
         return self.strength > 0 or self.brightness != 1 or self.saturation != 1
 
 
+@dataclass(frozen=True, slots=True)
+class Along:
+    """What goes the same way as a thing, where it is found on the ground."""
+
+    shadow: bool = False
+    reflection: bool = False
+
+
+NOTHING = Along()
+"""The thing alone."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Edit:
     """One change a person made."""
@@ -151,6 +163,8 @@ class Edit:
     fill: Fill = "completed"
     shadow: bool = False
     """The thing's shadow on the ground goes the same way as the thing."""
+    reflection: bool = False
+    """And so does its mirror image."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mask", read_only(self.mask, bool))
@@ -174,6 +188,11 @@ class Edit:
     def placing(self) -> Placing:
         """Where the thing goes."""
         return Placing(self.offset, self.turn, self.size, self.on_ground, self.about)
+
+    @property
+    def along(self) -> Along:
+        """What goes with the thing."""
+        return Along(self.shadow, self.reflection)
 
     @property
     def clears(self) -> bool:

@@ -6,13 +6,13 @@ import cv2
 import numpy as np
 from jaxtyping import Bool
 
-from editing.edits import Edit, Fill
+from editing.edits import NOTHING, Along, Edit, Fill
 from editing.ground import Ground, ground_under
 from editing.inserting import inserted
+from editing.marks import Found, Marks
 from editing.placing import Similarity, as_object, next_number, set_down, similarity
 from editing.recolouring import recoloured
 from editing.selection import checked, edge_width, grown, lift_mask, points_under, selected_pixels, shown_mask
-from editing.shadows import Shadow, shadow_of
 from editing.volume_selection import Drawn, Thing, Volume, checked_points
 from editing.walking import Walker
 from spatia_core.arrays import Depth, Mask, Selection, nearest_false
@@ -49,8 +49,8 @@ class Cleared:
     """What it stands on."""
     up: Vec3
     """(3,) up direction of the view, world frame."""
-    shadow: Shadow | None = None
-    """Its shadow, where it was asked for and found."""
+    marks: Marks
+    """Its shadow and its reflection, where asked for and found."""
 
     @property
     def added(self) -> Selection:
@@ -112,26 +112,28 @@ def smoothed(depth: Depth, mask: Mask, share: float = 0.006) -> Depth:
 
 
 def clear(
-    memory: SpatialMemory, camera: Camera, mask: Mask, volume: Volume | None = None, shadow: bool = False
+    memory: SpatialMemory, camera: Camera, mask: Mask, volume: Volume | None = None, along: Along = NOTHING
 ) -> Cleared:
     """The memory without what the mask shows, or what the volume holds, and the thing as points of its own.
 
     The mask is widened by its uncertain border, completed points behind it are taken away as well (they continued the
-    thing or its edge), and the place is completed anew from what surrounds it. With `shadow` its shadow goes as well,
-    where one is found.
+    thing or its edge), and the place is completed anew from what surrounds it. With it goes what is to go
+    along, where it is found.
     """
     if volume is not None:
-        return _clear_volume(memory, camera, volume, shadow)
+        return _clear_volume(memory, camera, volume, along)
     seen = render(memory.cloud, camera)
     chosen = lift_mask(memory, camera, mask, seen)
     number = _object_shown(memory, seen, checked(mask, camera))
     if number:
-        return _clear_volume(memory, camera, Volume((Drawn(Thing(number)),)), shadow)
+        return _clear_volume(memory, camera, Volume((Drawn(Thing(number)),)), along)
     pixels = selected_pixels(checked(mask, camera), seen, camera)
-    shade = _shade(pixels, seen, camera) if shadow else None
+    found = _marks(pixels, seen, camera, along)
+    shade = np.zeros_like(mask) if found.shade is None else found.shade
     chosen |= _shown(seen, shade, len(memory))
-    hole, wide = _padded(grown(mask if shade is None else mask | shade, edge_width(camera)), camera)
-    completed, left = _vacated(memory, wide, render(memory.cloud, wide), hole, chosen)
+    hole, wide = _padded(grown(mask | shade, edge_width(camera)), camera)
+    emptied = _dried(memory, camera, mask, chosen, found).without(wide, hole, chosen)
+    completed, left = emptied.memory, int(emptied.kept.sum())
     background = render(completed.cloud, camera)
     depth = np.where(np.isfinite(background.depth), background.depth, seen.depth)
     solid = smoothed(stand_up(np.where(pixels, seen.depth, depth), pixels), pixels)
@@ -139,21 +141,22 @@ def clear(
     labels = memory.labels[seen.point_index[pixels]]
     solid_thing = lift(seen.rgb, solid, camera, pixels)
     ground = ground_under(pixels, depth, camera)
-    taken = None if shade is None else Shadow.between(shade, seen, background, camera)
+    taken = found.taken(seen, background, camera)
     return Cleared(memory, completed, left, wide, thing, solid_thing, labels, ground, -camera.c2w[:3, 1], taken)
 
 
-def _shade(pixels: Mask, seen: Rendering, camera: Camera) -> Mask | None:
-    """(h, w) the shadow of what the pixels show, or None."""
-    return shadow_of(pixels, seen, camera, ground_under(pixels, _known(seen.depth), camera)) if pixels.any() else None
+def _marks(pixels: Mask, seen: Rendering, camera: Camera, along: Along) -> Found:
+    """Where the marks that go along with what the pixels show lie."""
+    if along == NOTHING or not pixels.any():
+        return Found()
+    return Found.of(pixels, seen, camera, ground_under(pixels, _known(seen.depth), camera), along)
 
 
-def _shown(seen: Rendering, mask: Mask | None, n: int) -> Selection:
+def _shown(seen: Rendering, mask: Mask, n: int) -> Selection:
     """(n,) the points that a view shows under the mask."""
     out = np.zeros(n, bool)
-    if mask is not None:
-        index = seen.point_index[mask]
-        out[index[index >= 0]] = True
+    index = seen.point_index[mask]
+    out[index[index >= 0]] = True
     return out
 
 
@@ -171,38 +174,65 @@ def _object_shown(memory: SpatialMemory, seen: Rendering, mask: Mask) -> int:
     return 0
 
 
-def _vacated(
-    memory: SpatialMemory, wide: Camera, seen: Rendering, hole: Mask, chosen: Selection
-) -> tuple[SpatialMemory, int]:
-    """The memory without the chosen points and all that belonged to them, and how many points were left of it.
+@dataclass(frozen=True, eq=False, slots=True)
+class _Emptied:
+    """A memory on its way to one without a thing."""
 
-    The hole in the view is completed anew; what that adds comes last.
+    memory: SpatialMemory
+    kept: Selection
+    """(n,) which of the points before the edit are left; they come first, in their order."""
+
+    def without(self, wide: Camera, hole: Mask, chosen: Selection, foreign: Mask | None = None) -> "_Emptied":
+        """Without the points chosen of those before the edit and all that belonged to them.
+
+        The hole in the view is completed anew; what that adds comes last. Foreign pixels do not run into it.
+        """
+        memory, old = self.memory, int(self.kept.sum())
+        seen = render(memory.cloud, wide)
+        gone = np.zeros(len(memory), bool)
+        gone[:old] = chosen[self.kept]
+        shown = seen.point_index[hole]
+        gone[shown[shown >= 0]] = True
+        gone |= copies_of(memory, gone) | completed_beside(memory, wide, hole)
+        hole = hole | gone[np.maximum(seen.point_index, 0)] & seen.coverage
+        left = memory.without(gone)
+        if not len(left):
+            raise InvalidInput(
+                "The selection covers everything that is known. Select one thing and keep its surroundings."
+            )
+        kept = self.kept.copy()
+        kept[kept] = ~gone[:old]
+        return _Emptied(complete_hole(left, wide, hole, foreign), kept)
+
+
+def _dried(memory: SpatialMemory, camera: Camera, mask: Mask, thing: Selection, found: Found) -> _Emptied:
+    """The memory with the ground completed where the mirror image of the thing under the mask was.
+
+    It goes before the thing does: its place is ground, which neither the thing nor what is behind it continues.
     """
-    gone = chosen.copy()
-    shown = seen.point_index[hole]
-    gone[shown[shown >= 0]] = True
-    gone |= copies_of(memory, gone) | completed_beside(memory, wide, hole)
-    hole = hole | gone[np.maximum(seen.point_index, 0)] & seen.coverage
-    left = memory.without(gone)
-    if not len(left):
-        raise InvalidInput("The selection covers everything that is known. Select one thing and keep its surroundings.")
-    return complete_hole(left, wide, hole), len(left)
+    whole = _Emptied(memory, np.ones(len(memory), bool))
+    if found.mirrored is None:
+        return whole
+    hole, wide = _padded(found.mirrored.mask & ~mask, camera)
+    around, _ = _padded(grown(mask, edge_width(camera)), camera)
+    copies = shown_mask(copies_of(memory, thing), render(memory.cloud, wide))
+    return whole.without(wide, hole, np.zeros(len(memory), bool), (around | copies) & ~hole)
 
 
-def _clear_volume(memory: SpatialMemory, camera: Camera, volume: Volume, shadow: bool) -> Cleared:
+def _clear_volume(memory: SpatialMemory, camera: Camera, volume: Volume, along: Along) -> Cleared:
     """The memory without what was selected in space, completed where the camera saw it.
 
     Where the camera never saw it nothing is invented: filming completes what its path will see.
     """
     chosen = checked_points(volume.points(memory))
     wide = camera.widened(MARGIN)
-    seen = render(memory.cloud, wide)
     from_photo = render(memory.cloud, camera)
     pixels = shown_mask(chosen, from_photo)
-    shade = _shade(pixels, from_photo, camera) if shadow else None
-    gone = chosen | _shown(from_photo, shade, len(memory))
-    hole = grown(shown_mask(gone, seen), edge_width(camera))
-    completed, left = _vacated(memory, wide, seen, hole, gone)
+    found = _marks(pixels, from_photo, camera, along)
+    gone = chosen if found.shade is None else chosen | _shown(from_photo, found.shade, len(memory))
+    hole = grown(shown_mask(gone, render(memory.cloud, wide)), edge_width(camera))
+    emptied = _dried(memory, camera, pixels, chosen, found).without(wide, hole, gone)
+    completed, left = emptied.memory, int(emptied.kept.sum())
     thing, up = memory.cloud[chosen], -camera.c2w[:3, 1]
     background = render(completed.cloud, camera)
     if pixels.any():
@@ -211,7 +241,7 @@ def _clear_volume(memory: SpatialMemory, camera: Camera, volume: Volume, shadow:
         xyz = thing.xyz.astype(np.float64)
         lowest = xyz[np.argmin(xyz @ up)]
         ground = Ground(up, float(up @ lowest), lowest, guessed=True)
-    taken = None if shade is None else Shadow.between(shade, from_photo, background, camera)
+    taken = found.taken(from_photo, background, camera)
     return Cleared(memory, completed, left, wide, thing, thing, memory.labels[chosen], ground, up, taken)
 
 
@@ -270,8 +300,7 @@ def placed(cleared: Cleared, edit: Edit, unit: float) -> PointCloud:
 def place(cleared: Cleared, edit: Edit, unit: float) -> SpatialMemory:
     """What is left, with the thing standing where the edit puts it, as an object of its own."""
     left = cleared.filled(edit.fill)
-    if edit.shadow and cleared.shadow is not None:
-        left = cleared.shadow.cast(left, motion(cleared, edit, unit), cleared.ground)
+    left = cleared.marks.cast(left, motion(cleared, edit, unit), cleared.ground)
     return set_down(left, placed(cleared, edit, unit), cleared.labels, edit.camera)
 
 
@@ -306,7 +335,7 @@ def changed(edit: Edit, memory: SpatialMemory, cleared: Cleared | None = None) -
     if edit.kind == "recolour":
         return Changed(_recolour(memory, edit))
     if cleared is None or cleared.base is not memory:
-        cleared = clear(memory, edit.camera, edit.mask, edit.volume, edit.shadow)
+        cleared = clear(memory, edit.camera, edit.mask, edit.volume, edit.along)
     if edit.kind == "duplicate":
         return Changed(set_down(memory, placed(cleared, edit, unit), cleared.labels, edit.camera))
     left_open = cleared.open_place(edit.fill)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from editing.chosen import Chosen, chosen, points_of, usable
+from editing.edits import NOTHING
 from editing.operations import Cleared
 from editing.selection import Combination, checked, shown_mask
 from editing.state import Click, Picking, State
@@ -49,8 +50,8 @@ class Selecting(ABC):
         self._pickings: tuple[Picking, ...] = (Picking(),)
         self._embedding: tuple[SpatialMemory, Any] | None = None
         self._cleared: tuple[Chosen, Cleared] | None = None
-        self.with_shadow = False
-        """What is changed takes its shadow along, where one is found."""
+        self.along = NOTHING
+        """What is changed takes this along, where it is found."""
         self._chosen: Chosen | None = None
         self._things: tuple[SpatialMemory, Things] | None = None
 

@@ -87,6 +87,10 @@ def test_the_whole_round_of_operations(client: Client, photo: Path, tmp_path: Pa
     (row,) = call(client, "objects")
     assert row["name"] == "bird"
     call(client, "change_object", key=row["key"], what="select", value="")
+    found = call(client, "take_along", shadow=True, reflection=True)
+    assert "shadow" in found
+    assert "reflection" in found
+    assert call(client, "take_along", shadow=False, reflection=False) == ""
     said = call(client, "place", x=0.1, y=0, z=0, turn=20, size=0.8, on_ground=True, fill="plain")
     call(client, "change_object", key=row["key"], what="select", value="")
     said = call(client, "duplicate", x=-0.2, y=0, z=0, turn=0, size=1, on_ground=True)

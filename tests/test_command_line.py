@@ -8,6 +8,7 @@ from PIL import Image
 
 from editing.__main__ import main
 from spatia_core.io.video import read_mp4
+from tests.mirroring import Floor, photo
 from tests.studio import centre_of_thing, first_view, start, thing_mask
 
 
@@ -131,3 +132,17 @@ def test_pixels_of_a_huge_turned_photo_are_those_that_are_shown(files, tmp_path)
 def test_a_photo_that_is_none_is_said(files, tmp_path, capsys):
     assert main([str(files / "not_an_image.jpg"), "--out", str(tmp_path / "out")]) == 2
     assert "not_an_image.jpg" in capsys.readouterr().err
+
+
+def test_the_command_line_takes_a_reflection_along(tmp_path, capsys):
+    seen = photo(2, Floor(0.4))
+    Image.fromarray(seen.image).save(tmp_path / "wet.png")
+    Image.fromarray(seen.thing).save(tmp_path / "mask.png")
+    np.save(tmp_path / "wet.npy", seen.view.depth)
+    K = seen.camera.K
+    (tmp_path / "K.txt").write_text(f"{K[0, 0]} {K[1, 1]} {K[0, 2]} {K[1, 2]}\n")
+    given = ["--depth", str(tmp_path / "wet.npy"), "--intrinsics", str(tmp_path / "K.txt"), "--size", "208x128"]
+    edited = ["--mask", str(tmp_path / "mask.png"), "--delete", "--with-reflection", "--frames", "2"]
+    assert main([str(tmp_path / "wet.png"), *given, *edited, "--out", str(tmp_path / "out")]) == 0
+    report = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert "Its reflection goes with it." in report["notes"]

@@ -7,6 +7,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
+from editing.edits import Along
 from editing.panels.desk import Desk, Studio
 from editing.panels.handlers import clicks_of
 from editing.panels.links import FOREIGN, GONE
@@ -119,12 +120,13 @@ def test_files_stay_until_the_last_tab_is_closed(desk):
 def test_a_page_loaded_anew_shows_the_session_it_names(desk, handlers):
     desk.studio.links.give(desk, KEY)
     desk.session.click(*centre_of_thing())
-    desk.session.with_shadow = True
+    desk.session.along = Along(shadow=True, reflection=True)
     (shown,) = starts(handlers, desk.link, KEY)
     assert "You are back" in shown.said
     assert shown["desk"] is desk
     assert shown["stage"]["mask"]
     assert shown["shadow"] is True
+    assert shown["reflection"] is True
     assert shown["link"] == desk.link
 
 

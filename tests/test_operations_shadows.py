@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from editing.edits import Edit
+from editing.edits import Along, Edit
 from editing.operations import apply, clear
 from editing.selection import grown
 from spatia_core.arrays import Mask
@@ -34,9 +34,9 @@ def shaded() -> tuple[SpatialMemory, Mask]:
 def test_a_shadow_is_found_and_goes_when_its_thing_goes():
     m, dark = shaded()
     assert dark.sum() > 40
-    cleared = clear(m, start(), thing_mask(), shadow=True)
-    assert cleared.shadow is not None
-    uv, _ = start().project(cleared.shadow.xyz)
+    cleared = clear(m, start(), thing_mask(), along=Along(shadow=True))
+    assert cleared.marks.shadow is not None
+    uv, _ = start().project(cleared.marks.shadow.xyz)
     found = np.zeros_like(dark)
     found[uv[:, 1].astype(int), uv[:, 0].astype(int)] = True
     assert (found & dark).sum() > 0.6 * dark.sum()
@@ -56,12 +56,12 @@ def test_a_moved_shadow_darkens_the_ground_where_it_comes_to_lie():
 
 
 def test_where_there_is_no_shadow_none_is_taken_and_it_is_said(tmp_path):
-    assert clear(memory(), start(), thing_mask(), shadow=True).shadow is None
+    assert clear(memory(), start(), thing_mask(), along=Along(shadow=True)).marks.shadow is None
     session = make_session(tmp_path)
     session.select_mask(thing_mask())
-    assert session.shadow_says == ""
-    session.with_shadow = True
-    assert "No shadow" in session.shadow_says
+    assert session.along_says == ""
+    session.along = Along(shadow=True)
+    assert "No shadow" in session.along_says
     session.delete()
     outside = ~grown(thing_mask(), 4)
     assert np.array_equal(session.stage[outside], render(memory().cloud, start()).rgb[outside])

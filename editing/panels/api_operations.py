@@ -6,7 +6,7 @@ from typing import Any, get_args
 import gradio as gr
 import numpy as np
 
-from editing.edits import FILLS, Fill, Placing, Triple
+from editing.edits import FILLS, Along, Fill, Placing, Triple
 from editing.guests import MODELS, Donor, read_thing
 from editing.panels.desk import Desk
 from editing.panels.operations import look_of
@@ -157,6 +157,21 @@ def add_operations(
     named("change_object", changed(change_object), [desk, key, what, value], [out])
     named("objects", clear_errors(listed), [desk], [rows])
     _add_things(named, changed, clear_errors, of, desk)
+    _add_along(named, clear_errors, of, desk)
+
+
+def _add_along(named: Named, clear_errors: Callable[..., Any], of: Callable[[Desk | None], Desk], desk: Any) -> None:
+    """The endpoint that says what goes with a thing; it answers what of it was found."""
+    shadow, reflection = (gr.Checkbox(False, label=n) for n in ("shadow", "reflection"))
+    said = gr.Textbox(label="said")
+
+    def along(held: Desk | None, shadow: Any, reflection: Any) -> str:
+        held = of(held)
+        with held.quick(wait=60) as session:
+            session.along = Along(bool(shadow), bool(reflection))
+            return session.along_says if held.some_selected else ""
+
+    named("take_along", clear_errors(along), [desk, shadow, reflection], [said])
 
 
 def _add_things(

@@ -10,7 +10,7 @@ import gradio as gr
 import numpy as np
 
 from editing import views
-from editing.edits import Look, Triple
+from editing.edits import NOTHING, Along, Look, Triple
 from editing.guests import MODELS, Donor, read_thing
 from editing.panels import pictures
 from editing.panels.desk import Desk
@@ -81,11 +81,13 @@ def turn_step() -> dict[str, Any]:
             list(FILL_WORDS), value="Completed from around", show_label=False, container=False, elem_id="fill"
         )
         shadow = gr.Checkbox(False, label="Take its shadow along", elem_id="shadow")
+        reflection = gr.Checkbox(False, label="Take its reflection along", elem_id="reflection")
     return dict(zip(("turn_x", "turn_y", "turn_z"), turns, strict=True)) | {
         "times": size,
         "duplicate": copy,
         "fill": fill,
         "shadow": shadow,
+        "reflection": reflection,
     }
 
 
@@ -164,16 +166,19 @@ class OperationsHandlers(SpaceHandlers):
         if desk is not None:
             desk.fill = FILL_WORDS.get(words, "completed")  # type: ignore[assignment]
 
-    def chose_shadow(self, desk: Desk | None, along: bool) -> Updates:
-        """Whether the shadow goes the way of the thing, from now on; says at once whether one is found."""
+    def chose_along(self, desk: Desk | None, shadow: bool, reflection: bool) -> Updates:
+        """Whether shadow and reflection go the way of the thing, from now on; says at once whether they are found."""
         if desk is None or not desk.ready:
             return {}
 
         def work(session: Session) -> str:
-            session.with_shadow = bool(along)
-            if not desk.some_selected:
-                return "What is changed next takes its shadow along." if along else "Shadows stay where they are."
-            return session.shadow_says or "Its shadow stays where it is."
+            session.along = along = Along(bool(shadow), bool(reflection))
+            if along == NOTHING:
+                return "Shadows and reflections stay where they are."
+            if desk.some_selected:
+                return session.along_says
+            what = " and ".join(n for n, yes in (("shadow", along.shadow), ("reflection", along.reflection)) if yes)
+            return f"What is changed next takes its {what} along."
 
         return self._quick(desk, work)
 
@@ -375,7 +380,8 @@ def wire(page: Page, h: OperationsHandlers, lanes: dict[str, dict[str, Any]]) ->
     for field in numbers:
         field.input(h.placed, [page.desk, *numbers], **newest)
     page.fill.input(h.chose_fill, [page.desk, page.fill], None, api_visibility="private")
-    page.shadow.input(h.chose_shadow, [page.desk, page.shadow], **newest)
+    for field in (page.shadow, page.reflection):
+        field.input(h.chose_along, [page.desk, page.shadow, page.reflection], **newest)
     page.duplicate.click(h.duplicate, page.desk, **work)
     look = [page.tint, page.strength, page.brightness, page.saturation]
     for field in look:

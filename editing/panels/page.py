@@ -52,6 +52,7 @@ class Page:
     duplicate: gr.Button
     fill: gr.Radio
     shadow: gr.Checkbox
+    reflection: gr.Checkbox
     tint: gr.ColorPicker
     strength: gr.Slider
     brightness: gr.Slider
@@ -218,8 +219,9 @@ class Page:
 
     def said_before(self, desk: Desk) -> Updates:
         """The controls that a page loaded anew has forgotten."""
-        along = desk.session.with_shadow
-        return self.shot_said(desk.drafts.shot) | {self.shadow: along, self.prompts: "\n".join(desk.prompts)}
+        along = desk.session.along
+        said: Updates = {self.shadow: along.shadow, self.reflection: along.reflection}
+        return self.shot_said(desk.drafts.shot) | said | {self.prompts: "\n".join(desk.prompts)}
 
     def says(self, desk: Desk) -> Updates:
         """The camera move in plain words."""

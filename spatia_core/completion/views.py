@@ -111,14 +111,21 @@ def _hidden_from_keyframes(memory: SpatialMemory, depth: Depth, camera: Camera, 
     return keep
 
 
-def complete_hole(memory: SpatialMemory, camera: Camera, hole: Mask) -> SpatialMemory:
-    """The memory with the place completed that an edit has cleared; hole: (h, w) of the camera's picture."""
+def complete_hole(memory: SpatialMemory, camera: Camera, hole: Mask, foreign: Mask | None = None) -> SpatialMemory:
+    """The memory with the place completed that an edit has cleared; hole: (h, w) of the camera's picture.
+
+    foreign: (h, w) pixels that have nothing to do with it: neither their depth nor their colour runs into it.
+    """
     seen = render(memory.cloud, camera)
     hole = hole & ~seen.coverage
     if not hole.any() or not seen.coverage.any():
         return memory
     options = BRISK if hole.mean() > LARGE else FillOptions()
-    return _insert(memory, _colour_and_depth(seen, camera, ~seen.coverage, None, options), camera, hole)
+    unknown = ~seen.coverage
+    depth = continue_depth(np.where(unknown, np.float32(np.nan), seen.depth), unknown, camera, foreign)
+    # colours are evened out from a hole's border, so what is foreign counts as unknown as well
+    view = _filled(seen, depth, unknown if foreign is None else unknown | foreign, _guide(depth, None), options)
+    return _insert(memory, view, camera, hole)
 
 
 def _from_far_side(depth: Depth) -> Depth:
