@@ -18,6 +18,7 @@ from editing.selection import edge_width, grown
 from editing.state import Source, State
 from editing.volume_selection import Volume
 from spatia_core.arrays import Image
+from spatia_core.backends.protocols import Progress, silent
 from spatia_core.errors import InvalidInput
 from spatia_core.movers import draw
 from spatia_core.point_cloud import PointCloud
@@ -43,12 +44,12 @@ class Changing(Selecting):
 
     _cleared_along = NOTHING
 
-    def cleared(self) -> Cleared:
-        """The present memory without the selection; worked out once per selection."""
+    def cleared(self, progress: Progress = silent) -> Cleared:
+        """The present memory without the selection; worked out once per selection. `progress` may raise Cancelled."""
         found, kept = self._selected(), self._cleared
         if kept is None or not kept[0].same_as(found) or self._cleared_along != self.along:
             with self._timed("complete"):
-                cleared = clear(self.state.memory, self.state.camera, found.mask, found.volume, self.along)
+                cleared = clear(self.state.memory, self.state.camera, found.mask, found.volume, self.along, progress)
             self._cleared = kept = (found, cleared)
             self._cleared_along = self.along
         return kept[1]

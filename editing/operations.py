@@ -1,5 +1,6 @@
 """Edits: (memory, selection, parameters) -> memory. Every one of them leaves no pixel of what it took away."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from editing.edits import NOTHING, Along, Edit, Fill
+from editing.fringe import fringe
 from editing.ground import Ground, ground_under
 from editing.inserting import inserted
 from editing.marks import Found, Marks
@@ -16,6 +18,7 @@ from editing.selection import checked, edge_width, grown, lift_mask, points_unde
 from editing.volume_selection import Drawn, Thing, Volume, checked_points
 from editing.walking import Walker
 from spatia_core.arrays import Depth, Mask, Selection, nearest_false
+from spatia_core.backends.protocols import Progress, silent
 from spatia_core.camera import Camera
 from spatia_core.completion import MARGIN, complete_hole
 from spatia_core.depth_edges import stand_up
@@ -112,27 +115,37 @@ def smoothed(depth: Depth, mask: Mask, share: float = 0.006) -> Depth:
 
 
 def clear(
-    memory: SpatialMemory, camera: Camera, mask: Mask, volume: Volume | None = None, along: Along = NOTHING
+    memory: SpatialMemory,
+    camera: Camera,
+    mask: Mask,
+    volume: Volume | None = None,
+    along: Along = NOTHING,
+    progress: Progress = silent,
 ) -> Cleared:
     """The memory without what the mask shows, or what the volume holds, and the thing as points of its own.
 
-    The mask is widened by its uncertain border, completed points behind it are taken away as well (they continued the
-    thing or its edge), and the place is completed anew from what surrounds it. With it goes what is to go
-    along, where it is found.
+    The mask is widened by its uncertain border and by the hair that sticks out of it, completed points behind it are
+    taken away as well (they continued the thing or its edge), and the place is completed anew from what surrounds it.
+    With it goes what is to go along, where it is found. `progress` may raise Cancelled.
     """
+
+    def at(share: float) -> None:
+        progress(share, "Completing what was behind it")
+
+    at(0.0)
     if volume is not None:
-        return _clear_volume(memory, camera, volume, along)
+        return _clear_volume(memory, camera, volume, along, at)
     seen = render(memory.cloud, camera)
     chosen = lift_mask(memory, camera, mask, seen)
     number = _object_shown(memory, seen, checked(mask, camera))
     if number:
-        return _clear_volume(memory, camera, Volume((Drawn(Thing(number)),)), along)
+        return _clear_volume(memory, camera, Volume((Drawn(Thing(number)),)), along, at)
     pixels = selected_pixels(checked(mask, camera), seen, camera)
     found = _marks(pixels, seen, camera, along)
     shade = np.zeros_like(mask) if found.shade is None else found.shade
     chosen |= _shown(seen, shade, len(memory))
-    hole, wide = _padded(grown(mask | shade, edge_width(camera)), camera)
-    emptied = _dried(memory, camera, mask, chosen, found).without(wide, hole, chosen)
+    hole, wide = _padded(grown(mask | fringe(mask, seen.rgb) | shade, edge_width(camera)), camera)
+    emptied = _dried(memory, camera, mask, chosen, found, at).without(wide, hole, chosen, at=at)
     completed, left = emptied.memory, int(emptied.kept.sum())
     background = render(completed.cloud, camera)
     depth = np.where(np.isfinite(background.depth), background.depth, seen.depth)
@@ -182,7 +195,14 @@ class _Emptied:
     kept: Selection
     """(n,) which of the points before the edit are left; they come first, in their order."""
 
-    def without(self, wide: Camera, hole: Mask, chosen: Selection, foreign: Mask | None = None) -> "_Emptied":
+    def without(
+        self,
+        wide: Camera,
+        hole: Mask,
+        chosen: Selection,
+        foreign: Mask | None = None,
+        at: Callable[[float], None] = lambda share: None,
+    ) -> "_Emptied":
         """Without the points chosen of those before the edit and all that belonged to them.
 
         The hole in the view is completed anew; what that adds comes last. Foreign pixels do not run into it.
@@ -202,10 +222,12 @@ class _Emptied:
             )
         kept = self.kept.copy()
         kept[kept] = ~gone[:old]
-        return _Emptied(complete_hole(left, wide, hole, foreign), kept)
+        return _Emptied(complete_hole(left, wide, hole, foreign, at), kept)
 
 
-def _dried(memory: SpatialMemory, camera: Camera, mask: Mask, thing: Selection, found: Found) -> _Emptied:
+def _dried(
+    memory: SpatialMemory, camera: Camera, mask: Mask, thing: Selection, found: Found, at: Callable[[float], None]
+) -> _Emptied:
     """The memory with the ground completed where the mirror image of the thing under the mask was.
 
     It goes before the thing does: its place is ground, which neither the thing nor what is behind it continues.
@@ -216,10 +238,12 @@ def _dried(memory: SpatialMemory, camera: Camera, mask: Mask, thing: Selection, 
     hole, wide = _padded(found.mirrored.mask & ~mask, camera)
     around, _ = _padded(grown(mask, edge_width(camera)), camera)
     copies = shown_mask(copies_of(memory, thing), render(memory.cloud, wide))
-    return whole.without(wide, hole, np.zeros(len(memory), bool), (around | copies) & ~hole)
+    return whole.without(wide, hole, np.zeros(len(memory), bool), (around | copies) & ~hole, at)
 
 
-def _clear_volume(memory: SpatialMemory, camera: Camera, volume: Volume, along: Along) -> Cleared:
+def _clear_volume(
+    memory: SpatialMemory, camera: Camera, volume: Volume, along: Along, at: Callable[[float], None]
+) -> Cleared:
     """The memory without what was selected in space, completed where the camera saw it.
 
     Where the camera never saw it nothing is invented: filming completes what its path will see.
@@ -231,7 +255,7 @@ def _clear_volume(memory: SpatialMemory, camera: Camera, volume: Volume, along: 
     found = _marks(pixels, from_photo, camera, along)
     gone = chosen if found.shade is None else chosen | _shown(from_photo, found.shade, len(memory))
     hole = grown(shown_mask(gone, render(memory.cloud, wide)), edge_width(camera))
-    emptied = _dried(memory, camera, pixels, chosen, found).without(wide, hole, gone)
+    emptied = _dried(memory, camera, pixels, chosen, found, at).without(wide, hole, gone, at=at)
     completed, left = emptied.memory, int(emptied.kept.sum())
     thing, up = memory.cloud[chosen], -camera.c2w[:3, 1]
     background = render(completed.cloud, camera)

@@ -88,6 +88,25 @@ def test_cancelling_a_clip_keeps_the_state(desk):
     assert desk.session.state is not state
 
 
+def test_cancelling_in_the_middle_of_an_edit_keeps_the_state_and_the_selection(desk):
+    desk.session.click(67.0, 56.0)
+    state, picking, heard = desk.session.state, desk.session.picking, []
+
+    def stop_at_the_third(share, doing):
+        heard.append(share)
+        if len(heard) == 3:
+            desk.cancel()
+
+    with pytest.raises(Cancelled), desk.long(stop_at_the_third) as told:
+        desk.session.cleared(told)
+    assert len(heard) == 3
+    assert all(0 <= share <= 1 for share in heard)
+    assert desk.session.state is state
+    assert desk.session.picking is picking
+    desk.session.delete()
+    assert desk.session.state is not state
+
+
 def test_a_wrong_photo_keeps_the_earlier_session(desk, tmp_path):
     before = desk.session
     (tmp_path / "no.jpg").write_bytes(b"nothing")

@@ -116,7 +116,7 @@ class ChangeHandlers(Handlers):
         def work(told: Progress) -> str:
             try:
                 with desk.long(told):
-                    told(0.3, "Completing what was behind it")
+                    desk.session.cleared(told)
                     desk.session.delete(desk.fill)
                     desk.forget_move()
             finally:
@@ -140,7 +140,7 @@ class ChangeHandlers(Handlers):
 
         def work(told: Progress) -> str:
             with desk.long(told):
-                told(0.3, "Moving it")
+                desk.session.cleared(told)
                 desk.session.transform(desk.placing, desk.fill)
                 desk.forget_move()
             return "It stands in its new place. Press Regenerate to see it in the clip."

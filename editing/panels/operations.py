@@ -202,7 +202,7 @@ class OperationsHandlers(SpaceHandlers):
         def change(d: Desk) -> None:
             d.session.recolour(look_of(tint, strength, brightness, saturation))
 
-        yield from self._change(desk, "Recolouring", change, "It has new colours.", progress)
+        yield from self._change(desk, "Recolouring", change, "It has new colours.", progress, clears=False)
 
     def recoloured(self, desk: Desk | None, tint: Any, strength: Any, brightness: Any, saturation: Any) -> Updates:
         """The preview of new colours."""
@@ -252,13 +252,21 @@ class OperationsHandlers(SpaceHandlers):
         yield from self._change(desk, "Taking it out", change, "It moves in the next clip.", progress)
 
     def _change(
-        self, desk: Desk | None, doing: str, change: Callable[[Desk], None], said: str, progress: gr.Progress
+        self,
+        desk: Desk | None,
+        doing: str,
+        change: Callable[[Desk], None],
+        said: str,
+        progress: gr.Progress,
+        clears: bool = True,
     ) -> Iterator[Updates]:
         desk = desk or Desk(self.studio)
 
         def work(told: Progress) -> str:
             with desk.long(told):
-                told(0.3, doing)
+                told(0.1, doing)
+                if clears:  # the long part, and the one that can be stopped
+                    desk.session.cleared(told)
                 change(desk)
                 desk.forget_move()
             return f"{said} Press Regenerate to see it in the clip."

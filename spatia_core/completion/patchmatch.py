@@ -5,6 +5,7 @@ patches that cover a pixel vote on its value (Wexler 2007), with texture channel
 2014), and repeat. The last vote copies, so nothing is blurred; a screened Poisson correction takes away joins in light.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -120,11 +121,16 @@ def paint(image: Image, hole: Mask, guide: FillGuide | None = None, options: Fil
 
 
 def paint_from(
-    image: Image, hole: Mask, guide: FillGuide | None = None, options: FillOptions | None = None
+    image: Image,
+    hole: Mask,
+    guide: FillGuide | None = None,
+    options: FillOptions | None = None,
+    at: Callable[[float], None] = lambda share: None,
 ) -> tuple[Image, Origins]:
     """`paint`, and the row and column that every pixel of the hole was copied from.
 
-    Origins are (-1, -1) outside the hole and where a pixel was not copied from one place.
+    Origins are (-1, -1) outside the hole and where a pixel was not copied from one place. `at` hears the share that is
+    done and may raise.
     """
     options = options or FillOptions()
     guide = guide or FillGuide()
@@ -142,7 +148,7 @@ def paint_from(
     banned = hole | guide.forbidden if guide.forbidden is not None else hole
     window = _window(hole, banned)
     level = _first_level(out[window], hole[window], banned[window], weighted[window], options)
-    filled, origin = _fill(level, options, hole.shape[1])
+    filled, origin = _fill(level, options, hole.shape[1], at)
     inside = hole[window]
     out[window][inside] = np.clip(np.rint(filled[..., :3][inside]), 0, 255)
     if origin is not None:
@@ -213,7 +219,9 @@ def _pyramid(level: _Level) -> list[_Level]:
     return levels
 
 
-def _fill(level: _Level, options: FillOptions, picture_width: int) -> tuple[Values, np.ndarray | None]:
+def _fill(
+    level: _Level, options: FillOptions, picture_width: int, at: Callable[[float], None]
+) -> tuple[Values, np.ndarray | None]:
     levels = _pyramid(level)
     last, values = None, level.values
     for k in range(len(levels) - 1, -1, -1):
@@ -221,7 +229,9 @@ def _fill(level: _Level, options: FillOptions, picture_width: int) -> tuple[Valu
         if last is not None:
             level.values[level.hole] = _doubled(values, level.hole.shape)[level.hole]
         share = k / max(1, len(levels) - 1)
-        values, last = _fill_level(level, last, _Plan(options, share, k, picture_width >> k))
+        plan = _Plan(options, share, k, picture_width >> k)
+        # a level has four times the pixels of the one before
+        values, last = _fill_level(level, last, plan, lambda part, k=k: at((0.25 + 0.75 * part) / 4**k))
     return values, None if last is None else last.origin
 
 
@@ -247,7 +257,9 @@ class _Plan(NamedTuple):
         return self.options.sweeps if self.index else self.options.fine_sweeps
 
 
-def _fill_level(level: _Level, last: _Search | None, plan: _Plan) -> tuple[Values, _Search | None]:
+def _fill_level(
+    level: _Level, last: _Search | None, plan: _Plan, at: Callable[[float], None]
+) -> tuple[Values, _Search | None]:
     radius = plan.patch // 2
     touching = _centres(level.hole, radius)
     usable = _inner(~_grown(level.banned, radius), radius)
@@ -272,6 +284,7 @@ def _fill_level(level: _Level, last: _Search | None, plan: _Plan) -> tuple[Value
     near = _nearness(level.hole)
     trust = last.trust if last is not None else near
     for k in range(plan.rounds):
+        at(k / plan.rounds)
         extra = 4 if last is None and k == 0 else 0
         field = _field(level, plan)
         kernels.search(

@@ -57,8 +57,15 @@ class _Filled:
     """(h, w) the point whose colour every pixel has: the one it shows, or the one its colour was copied from."""
 
 
-def _filled(seen: Rendering, depth: Depth, hole: Mask, guide: FillGuide, options: FillOptions) -> _Filled:
-    image, origin = paint_from(seen.rgb, hole, guide, options)
+def _filled(
+    seen: Rendering,
+    depth: Depth,
+    hole: Mask,
+    guide: FillGuide,
+    options: FillOptions,
+    at: Callable[[float], None] = lambda share: None,
+) -> _Filled:
+    image, origin = paint_from(seen.rgb, hole, guide, options, at)
     shown = seen.point_index.copy()
     copied = hole & (origin[..., 0] >= 0)
     shown[hole] = -1
@@ -111,10 +118,17 @@ def _hidden_from_keyframes(memory: SpatialMemory, depth: Depth, camera: Camera, 
     return keep
 
 
-def complete_hole(memory: SpatialMemory, camera: Camera, hole: Mask, foreign: Mask | None = None) -> SpatialMemory:
+def complete_hole(
+    memory: SpatialMemory,
+    camera: Camera,
+    hole: Mask,
+    foreign: Mask | None = None,
+    at: Callable[[float], None] = lambda share: None,
+) -> SpatialMemory:
     """The memory with the place completed that an edit has cleared; hole: (h, w) of the camera's picture.
 
-    foreign: (h, w) pixels that have nothing to do with it: neither their depth nor their colour runs into it.
+    foreign: (h, w) pixels that have nothing to do with it: neither their depth nor their colour runs into it. `at`
+    hears the share that is done and may raise.
     """
     seen = render(memory.cloud, camera)
     hole = hole & ~seen.coverage
@@ -124,7 +138,7 @@ def complete_hole(memory: SpatialMemory, camera: Camera, hole: Mask, foreign: Ma
     unknown = ~seen.coverage
     depth = continue_depth(np.where(unknown, np.float32(np.nan), seen.depth), unknown, camera, foreign)
     # colours are evened out from a hole's border, so what is foreign counts as unknown as well
-    view = _filled(seen, depth, unknown if foreign is None else unknown | foreign, _guide(depth, None), options)
+    view = _filled(seen, depth, unknown if foreign is None else unknown | foreign, _guide(depth, None), options, at)
     return _insert(memory, view, camera, hole)
 
 
