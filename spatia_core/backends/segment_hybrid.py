@@ -30,6 +30,8 @@ _BELIEF = 0.9
 """Probability that the pixels of an earlier mask are taken to have."""
 _POSSIBLE = 0.2
 """Probability from which a pixel belongs to the widest candidate of a first click."""
+_ALIKE = 0.95
+"""Overlap from which two candidates are one to the eye."""
 _AGREE = 0.75
 """Overlap with the network's mask from which a cut in a box is taken to show the same thing, more sharply."""
 
@@ -183,7 +185,7 @@ def _ranked(masks: list[Mask]) -> Segmentation:
     """The masks without repeats; each scored by how far the candidates agree with it, the first one leading."""
     kept: list[Mask] = []
     for mask in masks:
-        if all(_overlap(mask, other) < 0.98 for other in kept):
+        if all(_overlap(mask, other) < _ALIKE for other in kept):
             kept.append(mask)
     agreement = [float(np.mean([_overlap(m, other) for other in masks])) for m in kept]
     scores = np.minimum.accumulate(np.array(agreement))
