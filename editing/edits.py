@@ -124,7 +124,10 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Along:
-    """What goes the same way as a thing, where it is found on the ground."""
+    """What goes the same way as a thing, where it is found on the ground.
+
+    With a thing that is sent along a way it leaves the memory, and is not drawn in the clip.
+    """
 
     shadow: bool = False
     reflection: bool = False

@@ -113,7 +113,8 @@ def upright_on(line: FootLine, camera: Camera, ground: Ground) -> Upright | None
     normal[0] = 0
     up = camera.c2w[:3, :3] @ (normal / np.linalg.norm(normal))
     rays = _rays(np.array([(x, line.y(x)) for x in (line.left, line.right)]), camera)
-    steps = float(up @ (ground.contact - camera.centre)) / (rays @ up)
+    with np.errstate(divide="ignore"):
+        steps = float(up @ (ground.contact - camera.centre)) / (rays @ up)
     if not np.isfinite(steps).all() or (steps <= 0).any():
         return None
     one, two = camera.centre + rays * steps[:, None]

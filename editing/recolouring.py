@@ -1,9 +1,12 @@
 """New colours for a thing: its hue, light and strength of colour change, its pattern and shading stay."""
 
+from typing import Any
+
 import numpy as np
 
 from editing.edits import Look
 from spatia_core.arrays import Colours
+from spatia_core.errors import InvalidInput
 
 _GREY = np.array([0.2126, 0.7152, 0.0722], np.float32)
 """Share of red, green and blue in how bright a colour looks."""
@@ -40,3 +43,12 @@ def hex_colour(text: str) -> tuple[int, int, int]:
     else:
         raise ValueError(f"{text!r} is no colour")
     return min(max(r, 0), 255), min(max(g, 0), 255), min(max(b, 0), 255)
+
+
+def look_of(tint: Any, strength: Any, brightness: Any, saturation: Any) -> Look:
+    """The look that a person's controls describe; raises InvalidInput for what is none."""
+    try:
+        colour = hex_colour(str(tint or "#ffffff"))
+        return Look(colour, float(strength), float(brightness), float(saturation))
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{tint} is no colour, or a number is missing.") from None

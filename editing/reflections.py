@@ -138,7 +138,7 @@ def reflection_of(pixels: Mask, seen: Rendering, camera: Camera, ground: Ground)
     exact = np.linalg.inv(view.fold @ view.coarse @ place @ np.linalg.inv(view.coarse))
     size, tall = (camera.width, camera.height), int(np.ptp(rows)) + 1
     share = pixels.astype(np.float32)[..., None]
-    light = share * (seen.rgb - 255 * np.float32(match.other))
+    light = share * (seen.rgb - 255 * np.array(match.other, np.float32))
     # a mirror image is as blurred as the scale it was found at, and more so up and down
     soft = cv2.GaussianBlur(match.strength * light, (0, 0), 0.01 * tall, sigmaY=0.03 * tall)
     mask = warped(pixels.astype(np.float32), exact, size, outside=False) > 0.3

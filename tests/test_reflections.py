@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from editing.edit_file import described, read
 from editing.edit_log import EditLog
 from editing.edits import Along, Edit, Fill
 from editing.filming import Shot
@@ -224,6 +225,24 @@ def test_undo_gives_back_the_reflection_and_files_keep_that_it_went(tmp_path):
     assert np.array_equal(other.state.memory.cloud.rgb, made.state.memory.cloud.rgb)
     made.undo()
     assert made.state.memory is before
+
+
+def test_files_from_before_reflections_went_along_still_open():
+    told = described(edit("delete"), None, lambda camera: None)
+    assert told.pop("reflection") is True
+    assert read(told, first(), wet().thing, None, None).along == Along()
+
+
+def test_a_shadow_and_a_reflection_go_together():
+    both = photo(SEEDS[1], Floor(0.3, shadow=0.5, noise=1.0))
+    memory = start_memory(both.image, prediction(both.view.depth))
+    after = render(clear(memory, first(), both.thing, along=Along(True, True)).memory.cloud, first()).rgb
+    assert np.abs(after.astype(float) - both.empty)[both.mirrored].mean() < 8
+
+
+def test_a_thing_that_walks_leaves_no_reflection():
+    walked = apply(edit("animate", way=((0.0, 0.0, 0.0), (0.2, 0.0, 0.0))), memory())
+    assert not violet(render(walked.cloud, first()).rgb).any()
 
 
 def test_copies_and_colours_leave_the_reflection_where_it_is(tmp_path):

@@ -9,8 +9,8 @@ import numpy as np
 from editing.edits import FILLS, Along, Fill, Placing, Triple
 from editing.guests import MODELS, Donor, read_thing
 from editing.panels.desk import Desk
-from editing.panels.operations import look_of
 from editing.panels.things import bounds
+from editing.recolouring import look_of
 from editing.session import Session
 from editing.viewport import number as number_of
 from editing.viewport import read_step

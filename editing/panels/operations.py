@@ -1,6 +1,5 @@
 """Turning, resizing, copying, recolouring, walking, inserting and the list of objects: their controls and handlers."""
 
-import html
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +9,14 @@ import gradio as gr
 import numpy as np
 
 from editing import views
-from editing.edits import NOTHING, Along, Look, Triple
+from editing.edits import NOTHING, Along, Triple
 from editing.guests import MODELS, Donor, read_thing
 from editing.panels import pictures
 from editing.panels.desk import Desk
 from editing.panels.handlers import clicks_of, heard
 from editing.panels.page import Page, Updates, note
 from editing.panels.space import SpaceHandlers
-from editing.recolouring import hex_colour
+from editing.recolouring import look_of
 from editing.session import Session
 from editing.viewport import fields_of
 from spatia_core.backends.protocols import Progress
@@ -370,15 +369,6 @@ class OperationsHandlers(SpaceHandlers):
             raise InvalidInput("The list asked for something unknown. Reload the page and try again.")
 
         return self._quick(desk, work, whole=True)
-
-
-def look_of(tint: Any, strength: Any, brightness: Any, saturation: Any) -> Look:
-    """The look that the controls describe; raises InvalidInput for what is none."""
-    try:
-        colour = hex_colour(str(tint or "#ffffff"))
-        return Look(colour, float(strength), float(brightness), float(saturation))
-    except (TypeError, ValueError):
-        raise InvalidInput(f"{html.escape(str(tint))} is no colour, or a number is missing.") from None
 
 
 def wire(page: Page, h: OperationsHandlers, lanes: dict[str, dict[str, Any]]) -> None:

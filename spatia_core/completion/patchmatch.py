@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float32, Int32
+from jaxtyping import Float32, Int32
 
 from spatia_core.arrays import Image, Mask, read_only
+from spatia_core.completion import morphology
 from spatia_core.completion import patchmatch_kernels as kernels
 from spatia_core.errors import InvalidInput
 
@@ -261,10 +262,10 @@ def _fill_level(
     level: _Level, last: _Search | None, plan: _Plan, at: Callable[[float], None]
 ) -> tuple[Values, _Search | None]:
     radius = plan.patch // 2
-    touching = _centres(level.hole, radius)
-    usable = _inner(~_grown(level.banned, radius), radius)
+    touching = morphology.centres(level.hole, radius)
+    usable = morphology.inner(~morphology.grown(level.banned, radius), radius)
     if not usable.any():
-        usable = _inner(~_grown(level.hole, radius), radius)
+        usable = morphology.inner(~morphology.grown(level.hole, radius), radius)
     targets, points, sources = (np.argwhere(m).astype(np.int32) for m in (touching, level.hole, usable))
     if not len(targets) or not len(sources):
         return spread(level.values, ~level.hole), None
@@ -281,7 +282,7 @@ def _fill_level(
         level.values[level.hole] = kernels.vote(_field(level, plan), points, matches, last.trust, origin, True)
     costs = np.full(level.hole.shape, kernels.FAR)
     reach = plan.options.reach or max(level.hole.shape)
-    near = _nearness(level.hole)
+    near = morphology.nearness(level.hole)
     trust = last.trust if last is not None else near
     for k in range(plan.rounds):
         at(k / plan.rounds)
@@ -320,7 +321,7 @@ def _first_guess(field: kernels.Field, hole: Mask, sources: Places) -> None:
     known = ~hole
     field.values[hole] = 0
     while not known.all():
-        edge = ~known & _grown(known, 1)
+        edge = ~known & morphology.grown(known, 1)
         layer = np.argwhere(edge).astype(np.int32)
         thin = int(len(sources) * len(layer) / _FIRST_GUESS_WORK) + 1
         field.values[edge] = kernels.best_by_known(field, known, np.ascontiguousarray(sources[::thin]), layer)
@@ -384,26 +385,3 @@ def _doubled(values: Values, shape: tuple[int, ...]) -> Coarse:
     h, w, c = values.shape
     up = cv2.resize(values, (2 * w, 2 * h), interpolation=cv2.INTER_LINEAR).reshape(2 * h, 2 * w, c)
     return up[: shape[0], : shape[1]]
-
-
-def _grown(mask: Mask, radius: int) -> Bool[np.ndarray, "h w"]:
-    side = 2 * radius + 1
-    return cv2.dilate(mask.astype(np.uint8), np.ones((side, side), np.uint8)).astype(bool)
-
-
-def _inner(mask: Mask, radius: int) -> Mask:
-    """The mask without a frame of `radius` pixels: only there a whole patch fits."""
-    mask[:radius] = mask[-radius:] = False
-    mask[:, :radius] = mask[:, -radius:] = False
-    return mask
-
-
-def _centres(mask: Mask, radius: int) -> Mask:
-    """Centres of the patches that touch the mask and lie inside the picture."""
-    return _inner(_grown(mask, radius), radius)
-
-
-def _nearness(hole: Mask) -> Float32[np.ndarray, "h w"]:
-    """1 at the outline, falling inwards: what is near known pixels is better known."""
-    distance = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3)
-    return (1.3 ** -np.minimum(distance, 40)).astype(np.float32)
