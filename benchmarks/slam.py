@@ -1,7 +1,8 @@
 """Trajectory error of our SLAM beside Open3D's RGB-D odometry chain, on a sequence folder with true poses.
 
-`python -m benchmarks.slam DIR [--frontend feature|direct] [--depth sensor|predicted] [--frames N]`.
-Both see the same frames in the same run. Reading files is not timed.
+`python -m benchmarks.slam DIR [--frontend feature|direct|followed] [--depth sensor|predicted] [--frames N]`.
+Both see the same frames in the same run. Reading files is not timed. `followed` is what opens a video without a sensor
+(`spatia_core/following.py`), here with the lens given; its depth is always predicted.
 """
 
 import argparse
@@ -9,11 +10,14 @@ import importlib
 import time
 from typing import Any
 
+import cv2
 import numpy as np
 
 from benchmarks.reporting import finish
+from spatia_core import se3
 from spatia_core.arrays import Pose
 from spatia_core.backends import registry
+from spatia_core.following import Follower
 from spatia_core.io.sequences import RgbdSequence, open_sequence
 from spatia_core.slam import FRONTENDS, Slam, SlamOptions, Trajectory
 from spatia_core.trajectory_metrics import trajectory_error
@@ -39,6 +43,31 @@ def ours(film: RgbdSequence, frontend: str, depth: str) -> tuple[Trajectory, flo
     w, c = time.perf_counter(), time.process_time()
     trajectory = slam.finish()
     return trajectory, wall + time.perf_counter() - w, cpu + time.process_time() - c, lost
+
+
+def followed(film: RgbdSequence) -> tuple[Trajectory, float, float, int]:
+    """The same of the tracker for videos, which follows points and estimates the depth of keyframes."""
+    estimator = registry.create("depth", "nano")
+
+    def estimate(i: int) -> np.ndarray:
+        return np.asarray(estimator.estimate(film.image(i), film.K).depth.depth)
+
+    estimate(0)
+    follower = Follower(film.K, True, estimate)
+    wall = cpu = 0.0
+    for i in range(len(film)):
+        grey = cv2.cvtColor(film.image(i), cv2.COLOR_RGB2GRAY)
+        w, c = time.perf_counter(), time.process_time()
+        follower.track(grey)
+        wall, cpu = wall + time.perf_counter() - w, cpu + time.process_time() - c
+    w, c = time.perf_counter(), time.process_time()
+    found = follower.finish()
+    wall, cpu = wall + time.perf_counter() - w, cpu + time.process_time() - c
+    poses = tuple(None if T is None else se3.inverse(T) for T in found.w2c)
+    notes = tuple(f"The camera was lost after frame {i}: {why}" for i, why in found.lost)
+    pieces = tuple(-1 if T is None else 0 for T in poses)
+    trajectory = Trajectory(poses, found.keyframes, found.loops, pieces, (), notes)
+    return trajectory, wall, cpu, sum(T is None for T in poses)
 
 
 def warm_up(film: RgbdSequence, frontend: str) -> None:
@@ -78,7 +107,7 @@ def main() -> None:
     """Prints ate_m, ate_sim3_m, rpe_m, tracked, loops, fps, open3d_ate_m and what belongs to them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder")
-    parser.add_argument("--frontend", choices=FRONTENDS, default="feature")
+    parser.add_argument("--frontend", choices=(*FRONTENDS, "followed"), default="feature")
     parser.add_argument("--depth", choices=("sensor", "predicted"), default="sensor")
     parser.add_argument("--frames", type=int, default=0, help="only the first so many")
     parser.add_argument("--no-peer", action="store_true", help="leave Open3D's chain out")
@@ -86,10 +115,14 @@ def main() -> None:
     film = open_sequence(asked.folder)
     if film.c2w is None:
         parser.error("the folder has no poses.txt to compare with")
+    if asked.frontend == "followed" and asked.depth == "sensor":
+        parser.error("--frontend followed takes no sensor's depth; add --depth predicted")
     if asked.frames:
         film = film.first(asked.frames)
     assert film.c2w is not None
-    trajectory, wall, cpu, lost = ours(film, asked.frontend, asked.depth)
+    trajectory, wall, cpu, lost = (
+        followed(film) if asked.frontend == "followed" else ours(film, asked.frontend, asked.depth)
+    )
     kept = [p if k == trajectory.main_piece else None for p, k in zip(trajectory.c2w, trajectory.pieces, strict=True)]
     error = trajectory_error(kept, film.c2w)
     places = np.array([T[:3, 3] for T in film.c2w])

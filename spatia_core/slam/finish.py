@@ -8,14 +8,12 @@ from spatia_core.slam.frontends import LEAST_DEPTH, LEAST_TEXTURE, believable, r
 from spatia_core.slam.graph import Edge
 from spatia_core.slam.keyframes import Map, Record
 from spatia_core.slam.refine import refine
-from spatia_core.slam.registration import find_registration
+from spatia_core.slam.sensor import learn_sensor
 from spatia_core.slam.values import SlamOptions, Trajectory
 from spatia_core.slam.views import refresh
 
 FINAL_TARGETS = 4
 """Keyframes every frame is laid on in the end."""
-REGISTERED_PHOTO = 1.0
-"""Weight of intensity once colour was laid on depth: both witnesses count alike, each on its own scale."""
 
 
 def anchors(graph: Map) -> list[int]:
@@ -34,10 +32,10 @@ def conclude(graph: Map, records: Sequence[Record], options: SlamOptions, notes:
         for frame in graph.keyframes:
             if frame.averaged:
                 refresh(frame.view)
-        fixed = set(anchors(graph))
-        refine(graph.keyframes, graph.pairs(), fixed, options.photo, levels=(1, 1, 1))
-        photo = _with_colour_on_depth(graph, records, options, fixed)
-        refine(graph.keyframes, graph.pairs(), fixed, photo, levels=(0, 0, 0, 0))
+        fixed, pairs = set(anchors(graph)), graph.pairs()
+        refine(graph.keyframes, pairs, fixed, options.photo, levels=(1, 1, 1))
+        photo = learn_sensor(graph, records, options, pairs, fixed)
+        refine(graph.keyframes, pairs, fixed, photo, levels=(0, 0))
         _place_all(graph, records, photo)
     recover(graph, records, options)
     return _trajectory(graph, records, list(notes))
@@ -65,20 +63,6 @@ def join_pieces(graph: Map, options: SlamOptions) -> None:
             break
 
 
-def _with_colour_on_depth(graph: Map, records: Sequence[Record], options: SlamOptions, fixed: set[int]) -> float:
-    """Lays colour on depth in all views where the film shows that it does not lie there; the weight of intensity."""
-    if options.photo <= 0 or options.unscaled_depth:
-        return options.photo
-    graph.registration = graph.registration or find_registration(graph.keyframes, graph.pairs(), fixed)
-    if graph.registration is None:
-        return options.photo
-    for view in [k.view for k in graph.keyframes] + [r.view for r in records if r.view is not None]:
-        graph.registration.apply(view)
-    photo = max(options.photo, REGISTERED_PHOTO)
-    refine(graph.keyframes, graph.pairs(), fixed, photo, levels=(1, 1))
-    return photo
-
-
 def _place_all(graph: Map, records: Sequence[Record], weight: float) -> None:
     for record in records:
         if record.keyframe < 0 or record.view is None:
@@ -90,7 +74,7 @@ def _place_all(graph: Map, records: Sequence[Record], weight: float) -> None:
         near = graph.near(record.view, guess, home.piece, FINAL_TARGETS) or [record.keyframe]
         targets = [(graph.keyframes[k].view, graph.keyframes[k].c2w) for k in near]
         photo = weight if record.view.texture > LEAST_TEXTURE else 0.0
-        c2w, fit, _ = align(record.view, guess, targets, AlignSettings(0, photo, (4,), gate=0.7))
+        c2w, fit, _ = align(record.view, guess, targets, AlignSettings(1, photo, (4, 6), gate=0.7))
         if believable(fit):
             record.relative = se3.inverse(home.c2w) @ c2w
 

@@ -6,7 +6,7 @@ Pixel i covers [i, i + 1). Depth 0 means unknown here, because comparisons with 
 import numpy as np
 from numba import njit
 
-_OPTIONS = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy"}
+OPTIONS = {"cache": True, "nogil": True, "boundscheck": False, "error_model": "numpy"}
 
 COLUMNS = 7
 """A point to align: x, y, z, normal x, y, z, intensity."""
@@ -14,7 +14,7 @@ TERMS = 8
 """Rotation vector, translation, gain, offset."""
 
 
-@njit(fastmath=True, **_OPTIONS)
+@njit(fastmath=True, **OPTIONS)
 def normals_of(depth, lens, step, bend, out):  # pragma: no cover - compiled
     """Unit normals towards the camera from neighbours `step` pixels away; zeros where depth is missing or breaks."""
     h, w = depth.shape
@@ -55,7 +55,7 @@ def normals_of(depth, lens, step, bend, out):  # pragma: no cover - compiled
 _NO_NORMAL = 1e9
 
 
-@njit(fastmath=True, **_OPTIONS)
+@njit(fastmath=True, **OPTIONS)
 def _geometry(place, pixel, lens, d, normals, gate, s_geo, J, H, g):  # pragma: no cover - compiled
     """Adds one point's distance to the surface; the distance in units of noise, -1 = another surface."""
     qx, qy, qz, ax, ay, az = place
@@ -82,7 +82,7 @@ def _geometry(place, pixel, lens, d, normals, gate, s_geo, J, H, g):  # pragma: 
     return abs(r) / noise
 
 
-@njit(fastmath=True, **_OPTIONS)
+@njit(fastmath=True, **OPTIONS)
 def _intensity(place, grey, lens, shading, scales, J, H, g):  # pragma: no cover - compiled
     """Adds one point's difference of intensity; its size in grey levels, -1 = off the picture."""
     qx, qy, qz, u, v = place
@@ -116,7 +116,7 @@ def _intensity(place, grey, lens, shading, scales, J, H, g):  # pragma: no cover
     return abs(r)
 
 
-@njit(fastmath=True, **_OPTIONS)
+@njit(fastmath=True, **OPTIONS)
 def pair_system(points, T, lens, depth, normals, shading, scales, H, g):  # pragma: no cover - compiled
     """Adds the normal equations of aligning `points` (moved by `T`) to a view; returns counts and mean residuals.
 
@@ -169,8 +169,8 @@ def pair_system(points, T, lens, depth, normals, shading, scales, H, g):  # prag
     return seen, near, sum_geo, lit, sum_photo
 
 
-@njit(fastmath=True, **_OPTIONS)
-def _colour_at(ray_x, ray_y, inverse, lens, shading, terms, out):  # pragma: no cover - compiled
+@njit(fastmath=True, **OPTIONS)
+def colour_at(ray_x, ray_y, inverse, lens, shading, terms, out):  # pragma: no cover - compiled
     """Intensity and its derivatives by the six terms of `registration.py` into `out` (7); False off the picture."""
     fx, fy, cx, cy = lens
     h, w = shading.shape[:2]
@@ -194,7 +194,7 @@ def _colour_at(ray_x, ray_y, inverse, lens, shading, terms, out):  # pragma: no 
     return True
 
 
-@njit(fastmath=True, **_OPTIONS)
+@njit(fastmath=True, **OPTIONS)
 def colour_system(points, T, near_lens, far_lens, depth, near, far, terms, light, H, g):  # pragma: no cover - compiled
     """Adds the equations of the terms by which two pictures show `points` (moved by `T` to the far one) alike.
 
@@ -218,9 +218,9 @@ def colour_system(points, T, near_lens, far_lens, depth, near, far, terms, light
         d = depth[int(v), int(u)]
         if d <= 0 or abs(d - qz) > 0.04 * qz:
             continue
-        if not _colour_at(px / pz, py / pz, 1 / pz, near_lens, near, terms, a):
+        if not colour_at(px / pz, py / pz, 1 / pz, near_lens, near, terms, a):
             continue
-        if not _colour_at(qx / qz, qy / qz, 1 / qz, far_lens, far, terms, b):
+        if not colour_at(qx / qz, qy / qz, 1 / qz, far_lens, far, terms, b):
             continue
         r = b[6] - light[0] * a[6] - light[1]
         e = r / light[2]
@@ -237,7 +237,7 @@ def colour_system(points, T, near_lens, far_lens, depth, near, far, terms, light
     return seen, total
 
 
-@njit(**_OPTIONS)
+@njit(**OPTIONS)
 def reduce_depth(depth, factor, out):  # pragma: no cover - compiled
     """Blocks averaged over what is near their front surface; a block with under half known pixels is unknown."""
     h, w = depth.shape
@@ -257,7 +257,7 @@ def reduce_depth(depth, factor, out):  # pragma: no cover - compiled
             out[y, x] = total / count if 2 * count >= factor * factor else 0.0
 
 
-@njit(fastmath=True, **_OPTIONS)
+@njit(fastmath=True, **OPTIONS)
 def average_depth(depth, weight, other, T, lens, gate):  # pragma: no cover - compiled
     """Averages the depth of `other` (a view that `T` leads to) into `depth` where both agree within `gate`."""
     h, w = depth.shape
@@ -287,7 +287,7 @@ def average_depth(depth, weight, other, T, lens, gate):  # pragma: no cover - co
                 weight[y, x] = min(k + 1, 50)
 
 
-@njit(fastmath=True, **_OPTIONS)
+@njit(fastmath=True, **OPTIONS)
 def on_surface(points, T, lens, depth, gate, out):  # pragma: no cover - compiled
     """Which of the `points`, moved by `T`, fall on the view's own surface."""
     h, w = depth.shape

@@ -8,6 +8,7 @@ import numpy as np
 from spatia_core import se3
 from spatia_core.arrays import Pose
 from spatia_core.slam import kernels
+from spatia_core.slam.bending import Bend
 from spatia_core.slam.graph import Edge
 from spatia_core.slam.laying import Registration
 from spatia_core.slam.views import View, refresh
@@ -67,8 +68,17 @@ class Map:
     """Pairs of keyframes."""
     revisits: list[tuple[int, int]] = field(default_factory=list)
     """Pairs of frames: an old keyframe, and the frame that came back to it without any loop to close."""
+    bend: Bend | None = None
+    """How depth bends, once the film has shown it; later frames are straightened too."""
     registration: Registration | None = None
     """How colour lies to depth, once the film has shown it; later frames are laid by it too."""
+
+    def as_known(self, view: View) -> None:
+        """Gives the view all that is known of the sensor."""
+        if self.bend is not None:
+            self.bend.apply(view)
+        if self.registration is not None:
+            self.registration.apply(view)
 
     def overlap(self, view: View, c2w: Pose, k: int) -> float:
         """Share of the view's points that lie on the surface keyframe `k` saw."""

@@ -10,6 +10,8 @@ from spatia_core import se3
 from spatia_core.slam.align import GATES, LEAST_GEO, LEAST_PHOTO, SAME_LIGHT, adjoint, pair_system
 from spatia_core.slam.keyframes import MapKeyframe
 
+DAMPING = 1e-7
+"""Held small, because a long chain of keyframes bends as a whole at next to no cost."""
 LEAST_NEAR = 0.4
 """A pair whose surfaces agree on less than this is left out."""
 
@@ -89,5 +91,5 @@ def _solve(blocks: dict[tuple[int, int], np.ndarray], g: np.ndarray) -> np.ndarr
         values.append(block.ravel())
     H = sparse.coo_array((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), (6 * n, 6 * n))
     diagonal = H.diagonal()
-    H = H + sparse.diags(1e-4 * diagonal + 1e-6 * max(float(diagonal.max()), 1e-9))
+    H = H + sparse.diags(DAMPING * diagonal + 1e-12 * max(float(diagonal.max()), 1e-9))
     return np.asarray(spsolve(H.tocsc(), g.ravel())).reshape(n, 6)

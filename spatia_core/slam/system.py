@@ -76,8 +76,7 @@ class Slam:
                 f"{self._size[0]}x{self._size[1]}."
             )
         view = prepare(index, image, depth, self._K, dynamic, self._options.features)
-        if self._map.registration is not None:
-            self._map.registration.apply(view)
+        self._map.as_known(view)
         if self._reference < 0:
             return self._begin(view)
         guess = self._pose @ self._velocity

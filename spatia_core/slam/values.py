@@ -21,11 +21,11 @@ class SlamOptions:
 
     features: int = 1000
     """Most features of a frame."""
-    key_angle: float = 12.0
+    key_angle: float = 7.0
     """Degrees of turning after which a frame becomes a keyframe."""
-    key_step: float = 0.10
+    key_step: float = 0.06
     """Travel, as a share of the depth in view, after which a frame becomes a keyframe."""
-    key_overlap: float = 0.6
+    key_overlap: float = 0.75
     """A frame that lies on less than this of its keyframe becomes one itself."""
     photo: float = PHOTO_WEIGHT
     """Weight of intensity against depth."""

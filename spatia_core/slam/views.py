@@ -55,6 +55,8 @@ class View:
     """Share of pixels with known static depth."""
     weight: Float32[np.ndarray, "h w"] = field(default_factory=lambda: np.empty((0, 0), np.float32))
     """How many depth maps were averaged into the finest level; empty until the first."""
+    straight: bool = False
+    """True once the sensor's bend was taken out of depth (`bending.py`)."""
     registered: bool = False
     """True once intensities were laid on depth (`registration.py`)."""
 
@@ -97,7 +99,7 @@ def make_level(depth: np.ndarray, shade: np.ndarray, K: np.ndarray, stride: int)
     normals = np.empty((*depth.shape, 3), np.float32)
     kernels.normals_of(depth, lens, 2, BEND, normals)
     shading = np.stack([shade, _slope(shade, 1, 0), _slope(shade, 0, 1)], axis=2)
-    return Level(lens, depth, normals, shading, _points(depth, normals, shade, lens, stride))
+    return Level(lens, depth, normals, shading, points_of(depth, normals, shade, lens, stride))
 
 
 def refresh(view: View) -> None:
@@ -105,13 +107,13 @@ def refresh(view: View) -> None:
     level = view.levels[0]
     level.depth[:] = _smoothed(level.depth)
     kernels.normals_of(level.depth, level.lens, 2, BEND, level.normals)
-    level.points = _points(level.depth, level.normals, level.shading[..., 0], level.lens, STRIDE[0])
+    level.points = points_of(level.depth, level.normals, level.shading[..., 0], level.lens, STRIDE[0])
 
 
 def relight(level: Level, shade: np.ndarray, which: int) -> None:
     """Gives the level (number `which`, 0 = finest) other intensities."""
     level.shading = np.stack([shade, _slope(shade, 1, 0), _slope(shade, 0, 1)], axis=2)
-    level.points = _points(level.depth, level.normals, shade, level.lens, STRIDE[which])
+    level.points = points_of(level.depth, level.normals, shade, level.lens, STRIDE[which])
 
 
 def _check(image: np.ndarray, depth: np.ndarray | None, dynamic: np.ndarray | None) -> None:
@@ -145,7 +147,8 @@ def _smoothed(depth: np.ndarray) -> np.ndarray:
     return np.where(known, 1 / np.maximum(soft, 1e-6), 0).astype(np.float32)
 
 
-def _points(depth: np.ndarray, normals: np.ndarray, shade: np.ndarray, lens: tuple, stride: int) -> np.ndarray:
+def points_of(depth: np.ndarray, normals: np.ndarray, shade: np.ndarray, lens: tuple, stride: int) -> np.ndarray:
+    """(n, 7) what a level brings to an alignment: every `stride`-th pixel with a normal; place, normal, intensity."""
     fx, fy, cx, cy = lens
     h, w = depth.shape
     rows, columns = np.mgrid[stride // 2 : h : stride, stride // 2 : w : stride]
