@@ -83,7 +83,9 @@ def select_step() -> dict[str, Any]:
     find = gr.Button("Find things for me", size="sm", interactive=False, elem_id="find")
     things = parts.things(elem_id="things")
     candidates = parts.picture_strip(
-        "Masks for these clicks", empty="Click on a thing: masks of other sizes come here.", elem_id="candidates"
+        "Masks for these clicks",
+        empty="Where a click can mean things of several sizes, the others come here.",
+        elem_id="candidates",
     )
     with gr.Row(elem_classes="buttons"):
         take_back = gr.Button("Take back", size="sm", interactive=False, elem_id="take-back")

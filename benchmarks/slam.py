@@ -1,13 +1,14 @@
 """Trajectory error of our SLAM beside Open3D's RGB-D odometry chain, on a sequence folder with true poses.
 
-`python -m benchmarks.slam DIR [--frontend feature|direct|followed] [--depth sensor|predicted] [--frames N]`.
-Both see the same frames in the same run. Reading files is not timed. `followed` is what opens a video without a sensor
-(`spatia_core/following.py`), here with the lens given; its depth is always predicted.
+`python -m benchmarks.slam DIR [--frontend feature|direct|followed] [--depth sensor|predicted] [--straighten]
+[--frames N]`. Both see the same frames in the same run. Reading files is not timed. `followed` is what opens a video
+without a sensor (`spatia_core/following.py`), here with the lens given; its depth is always predicted.
 """
 
 import argparse
 import importlib
 import time
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -19,18 +20,18 @@ from spatia_core.arrays import Pose
 from spatia_core.backends import registry
 from spatia_core.following import Follower
 from spatia_core.io.sequences import RgbdSequence, open_sequence
-from spatia_core.slam import FRONTENDS, Slam, SlamOptions, Trajectory
+from spatia_core.slam import FRONTENDS, STRAIGHTENING, Slam, SlamOptions, Trajectory
 from spatia_core.trajectory_metrics import trajectory_error
 
 FARTHEST = 5.0
 """Metres beyond which Open3D's odometry drops depth."""
 
 
-def ours(film: RgbdSequence, frontend: str, depth: str) -> tuple[Trajectory, float, float, int]:
+def ours(film: RgbdSequence, frontend: str, depth: str, straighten: bool) -> tuple[Trajectory, float, float, int]:
     """Trajectory, seconds of wall and of processor time, and frames lost when first seen."""
     estimator = registry.create("depth", "nano") if depth == "predicted" else None
-    slam = Slam(film.K, film.size, "direct" if frontend == "direct" else "feature",
-                SlamOptions(unscaled_depth=estimator is not None))  # fmt: skip
+    options = replace(STRAIGHTENING if straighten else SlamOptions(), unscaled_depth=estimator is not None)
+    slam = Slam(film.K, film.size, "direct" if frontend == "direct" else "feature", options)
     warm_up(film, frontend)
     wall = cpu = 0.0
     lost = 0
@@ -110,6 +111,7 @@ def main() -> None:
     parser.add_argument("--frontend", choices=(*FRONTENDS, "followed"), default="feature")
     parser.add_argument("--depth", choices=("sensor", "predicted"), default="sensor")
     parser.add_argument("--frames", type=int, default=0, help="only the first so many")
+    parser.add_argument("--straighten", action="store_true", help="find how the sensor's depth bends; take it out")
     parser.add_argument("--no-peer", action="store_true", help="leave Open3D's chain out")
     asked = parser.parse_args()
     film = open_sequence(asked.folder)
@@ -121,7 +123,7 @@ def main() -> None:
         film = film.first(asked.frames)
     assert film.c2w is not None
     trajectory, wall, cpu, lost = (
-        followed(film) if asked.frontend == "followed" else ours(film, asked.frontend, asked.depth)
+        followed(film) if asked.frontend == "followed" else ours(film, asked.frontend, asked.depth, asked.straighten)
     )
     kept = [p if k == trajectory.main_piece else None for p, k in zip(trajectory.c2w, trajectory.pieces, strict=True)]
     error = trajectory_error(kept, film.c2w)

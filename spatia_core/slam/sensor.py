@@ -41,32 +41,34 @@ def learn_sensor(
     if options.photo <= 0 or options.unscaled_depth:
         return options.photo
     if graph.registration is None and graph.bend is None:
-        _find(graph, pairs, options.photo, fixed)
+        _find(graph, pairs, options, fixed)
     for view in [k.view for k in graph.keyframes] + [r.view for r in records if r.view is not None]:
         graph.as_known(view)
     return options.photo if graph.registration is None else max(options.photo, REGISTERED_PHOTO)
 
 
-def _find(graph: Map, pairs: Sequence[tuple[int, int]], photo: float, fixed: set[int]) -> None:
-    """Finds how colour lies, then whether depth bends: pairs that were not fitted judge."""
+def _find(graph: Map, pairs: Sequence[tuple[int, int]], options: SlamOptions, fixed: set[int]) -> None:
+    """Finds how colour lies, then, if asked, whether depth bends: pairs that were not fitted judge."""
     keyframes = graph.keyframes
     found = find_registration(keyframes, pairs, fixed)
     fitted, judges = _shared_out(graph, pairs)
     if len(judges) < LEAST_JUDGES:
         graph.registration = found
         return
-    photo = photo if found is None else max(photo, REGISTERED_PHOTO)
+    photo = options.photo if found is None else max(options.photo, REGISTERED_PHOTO)
     start = Sensor(np.zeros(COLOURS) if found is None else found.terms, np.zeros(BENDS))
     settings = CalibrationSettings(photo, found is not None, False, STRAIGHT)
     flat = calibrate(keyframes, fitted, fixed, start, settings)
-    before = disagreement(keyframes, judges, flat, photo)
-    settings = replace(settings, bend=True, levels=BENDING)
-    sensor = calibrate(keyframes, fitted, fixed, flat, settings)
-    after = disagreement(keyframes, judges, sensor, photo)
-    _LOG.info("a bend of depth by %s: %s apart instead of %s", sensor.bend.round(4), after, before)
-    bends = np.prod(after) < BETTER * np.prod(before) and (np.abs(sensor.bend) <= LARGEST).all()
-    settings = replace(settings, bend=bool(bends), levels=LAST)
-    sensor = calibrate(keyframes, sorted({*fitted, *judges}), fixed, sensor if bends else flat, settings)
+    sensor, bends = flat, False
+    before = after = disagreement(keyframes, judges, flat, photo)
+    if options.straighten:
+        bent = calibrate(keyframes, fitted, fixed, flat, replace(settings, bend=True, levels=BENDING))
+        after = disagreement(keyframes, judges, bent, photo)
+        _LOG.info("a bend of depth by %s: %s apart instead of %s", bent.bend.round(4), after, before)
+        bends = bool(np.prod(after) < BETTER * np.prod(before) and (np.abs(bent.bend) <= LARGEST).all())
+        sensor = bent if bends else flat
+    settings = replace(settings, bend=bends, levels=LAST)
+    sensor = calibrate(keyframes, sorted({*fitted, *judges}), fixed, sensor, settings)
     if bends:
         graph.bend = Bend(sensor.bend, before[0], after[0])
     if found is not None:

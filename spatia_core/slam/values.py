@@ -21,11 +21,11 @@ class SlamOptions:
 
     features: int = 1000
     """Most features of a frame."""
-    key_angle: float = 7.0
+    key_angle: float = 12.0
     """Degrees of turning after which a frame becomes a keyframe."""
-    key_step: float = 0.06
+    key_step: float = 0.10
     """Travel, as a share of the depth in view, after which a frame becomes a keyframe."""
-    key_overlap: float = 0.75
+    key_overlap: float = 0.6
     """A frame that lies on less than this of its keyframe becomes one itself."""
     photo: float = PHOTO_WEIGHT
     """Weight of intensity against depth."""
@@ -33,6 +33,9 @@ class SlamOptions:
     """Frames in a row that may be lost before a new piece is begun."""
     unscaled_depth: bool = False
     """Depth maps are predictions, each with a scale and shift of its own: they are fitted to the map first."""
+    straighten: bool = False
+    """Find from the film how the sensor's depth bends, and place frames by depth with the bend taken out: truer poses,
+    for who takes it out of the depth that is fused, too. As measured, depth agrees best with poses found from it."""
     loops: bool = True
     """Look for places seen before."""
     refine: bool = True
@@ -43,6 +46,10 @@ class SlamOptions:
     def __post_init__(self) -> None:
         if self.features < 50 or self.patience < 1 or self.most_keyframes < 2:
             raise InvalidInput("SLAM needs at least 50 features a frame, patience of 1 frame and room for 2 keyframes.")
+
+
+STRAIGHTENING = SlamOptions(straighten=True, key_angle=7.0, key_step=0.06, key_overlap=0.75)
+"""For a sensor whose depth bends: keyframes closer together, so that their surfaces overlap in more ways."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
