@@ -28,9 +28,12 @@ def fringe(mask: Mask, image: Image) -> Mask:
     """
     width = mask.shape[1]
     reach = max(4, round(REACH * width))
-    near = grown(mask, reach) & ~mask
-    farther = grown(mask, 2 * reach) & ~grown(mask, reach)
-    if not mask.any() or not farther.any():
+    if not mask.any() or mask.all():
+        return np.zeros_like(mask)
+    away = cv2.distanceTransform((~mask).astype(np.uint8), cv2.DIST_L2, 5)
+    near = ~mask & (away <= reach)
+    farther = (away > reach) & (away <= 2 * reach)
+    if not farther.any():
         return np.zeros_like(mask)
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
     around = _mean(lab, ~mask, SOFTNESS * width)
