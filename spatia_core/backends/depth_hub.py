@@ -1,7 +1,6 @@
 """Depth by Depth Anything V2 (Yang et al. 2024) through transformers: relative or metric, from hub or local folder."""
 
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,9 +12,10 @@ from transformers import DepthAnythingForDepthEstimation
 
 from spatia_core.arrays import Depth, Image, Intrinsics, Mask, read_only
 from spatia_core.backends import hub
+from spatia_core.backends.hub_model import HubModel, reading
 from spatia_core.backends.model_files import read_json
 from spatia_core.backends.nano.sky import find_sky
-from spatia_core.backends.protocols import DepthPrediction, Progress, silent
+from spatia_core.backends.protocols import DepthPrediction
 from spatia_core.depth_edges import snap_to_edges
 from spatia_core.errors import BackendUnavailable, InvalidInput
 from spatia_core.frames import DepthMap
@@ -30,31 +30,28 @@ _SIDE, _MULTIPLE, _LONGEST = 518, 14, 1288
 
 
 @dataclass(eq=False)
-class DepthAnything:
-    """DepthEstimator. Relative weights give depth up to scale (median 1 beside the sky), metric ones give metres."""
+class DepthAnything(HubModel):
+    """DepthEstimator. Relative weights give depth up to scale (median 1 beside the sky), metric ones give metres.
+
+    Weights are in transformers' layout; None = V2 small (Apache-2.0).
+    """
 
     name: ClassVar[str] = "depth-anything"
+    source: ClassVar[hub.Source] = SOURCE
 
-    weights: str | None = None
-    """A local folder or hub id of a Depth Anything model in transformers' layout; None = V2 small (Apache-2.0)."""
-    device: str | None = None
-    """None = a GPU where there is one."""
-    download: bool = True
-    accept_non_commercial: bool = False
     sharpen: bool = True
     """Depth steps are moved onto the photo's edges."""
-    _model: Any = field(init=False, default=None)
-    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
-    def prepare(self, progress: Progress = silent) -> None:
-        """The network is loaded, its weights fetched if need be; `estimate` does this by itself."""
-        with self._lock:
-            if self._model is None:
-                access = hub.Access(self.download, self.accept_non_commercial)
-                self._model = _loaded(hub.model_folder(self.weights, SOURCE, access, progress), self._device())
-
-    def _device(self) -> str:
-        return self.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    def _loaded(self, folder: Path, device: str) -> Any:
+        kind = read_json(folder / "config.json").get("model_type")
+        if kind != "depth_anything":
+            raise BackendUnavailable(
+                f"{folder} holds a model of type {kind!r}; this backend runs 'depth_anything'. {SOURCE.instead}"
+            )
+        with reading(folder, "Depth Anything", SOURCE):
+            model = DepthAnythingForDepthEstimation.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        placed: Any = model.eval().requires_grad_(False)
+        return placed.to(device)
 
     def estimate(self, image: Image, K: Intrinsics | None = None) -> DepthPrediction:
         """Depth at the photo's size, finite and positive everywhere; equal photos give equal depth."""
@@ -82,7 +79,7 @@ class DepthAnything:
         small = cv2.resize(image, network_size(image.shape[1], image.shape[0]), interpolation=cv2.INTER_CUBIC)
         x = (small.astype(np.float32) / 255 - _MEAN) / _STD
         with torch.inference_mode():
-            pixels = torch.from_numpy(x.transpose(2, 0, 1)[None].copy()).to(self._device())
+            pixels = torch.from_numpy(x.transpose(2, 0, 1)[None].copy()).to(self._model.device)
             return self._model(pixel_values=pixels).predicted_depth[0].float().cpu().numpy()
 
 
@@ -120,20 +117,3 @@ def to_metres(inverse: Float32[np.ndarray, "h w"], sky: Mask) -> Depth:
 
 def _typical(depth: np.ndarray, sky: Mask) -> float:
     return float(np.median(depth[~sky] if not sky.all() else depth))
-
-
-def _loaded(folder: Path, device: str) -> Any:
-    kind = read_json(folder / "config.json").get("model_type")
-    if kind != "depth_anything":
-        raise BackendUnavailable(
-            f"{folder} holds a model of type {kind!r}; this backend runs 'depth_anything'. {SOURCE.instead}"
-        )
-    try:
-        model = DepthAnythingForDepthEstimation.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as e:
-        lines = str(e).strip().splitlines()
-        raise BackendUnavailable(
-            f"{folder} cannot be used as a Depth Anything model: {lines[0] if lines else e!r} {SOURCE.instead}"
-        ) from e
-    placed: Any = model.eval().requires_grad_(False)
-    return placed.to(device)

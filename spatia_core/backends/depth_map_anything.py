@@ -1,8 +1,7 @@
 """Depth and point maps by MapAnything (Keetha et al. 2025), which takes many views with their poses at once."""
 
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,8 +13,9 @@ from jaxtyping import Bool, Float32
 from spatia_core import se3
 from spatia_core.arrays import Depth, Image, Intrinsics, Mask, Pose, read_only
 from spatia_core.backends import hub
+from spatia_core.backends.hub_model import HubModel, reading
 from spatia_core.backends.nano.sky import find_sky
-from spatia_core.backends.protocols import DepthPrediction, Progress, silent
+from spatia_core.backends.protocols import DepthPrediction
 from spatia_core.camera import Camera
 from spatia_core.errors import BackendUnavailable, InvalidInput
 from spatia_core.frames import DepthMap
@@ -44,29 +44,28 @@ class ViewGeometry:
 
 
 @dataclass(eq=False)
-class MapAnythingDepth:
-    """DepthEstimator, and geometry of many views at once through `estimate_views`."""
+class MapAnythingDepth(HubModel):
+    """DepthEstimator, and geometry of many views at once through `estimate_views`.
+
+    Weights: None = the Apache-2.0 ones. `facebook/map-anything` is non-commercial.
+    """
 
     name: ClassVar[str] = "map-anything"
+    source: ClassVar[hub.Source] = SOURCE
 
-    weights: str | None = None
-    """A local folder or hub id; None = the Apache-2.0 weights. `facebook/map-anything` is non-commercial."""
-    device: str | None = None
-    """None = a GPU where there is one."""
-    download: bool = True
-    accept_non_commercial: bool = False
     most_views: int = 200
     """Views worked on jointly; beyond, the network's memory-saving way is taken."""
-    _model: Any = field(init=False, default=None)
-    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
-    def prepare(self, progress: Progress = silent) -> None:
-        """The network is loaded, its weights fetched if need be; the other methods do this by themselves."""
-        with self._lock:
-            if self._model is None:
-                access = hub.Access(self.download, self.accept_non_commercial)
-                folder = hub.model_folder(self.weights, SOURCE, access, progress)
-                self._model = _loaded(folder, self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    def _loaded(self, folder: Path, device: str) -> Any:
+        try:
+            from mapanything.models import MapAnything  # pyright: ignore[reportMissingImports]
+        except ImportError as e:
+            raise BackendUnavailable(
+                f"The package mapanything cannot be imported ({e}). Install it from "
+                f"https://github.com/facebookresearch/map-anything. {SOURCE.instead}"
+            ) from e
+        with reading(folder, "MapAnything", SOURCE):
+            return MapAnything.from_pretrained(str(folder)).to(device).eval()
 
     def estimate(self, image: Image, K: Intrinsics | None = None) -> DepthPrediction:
         """Metric depth at the photo's size; NaN where the network is not sure, the sky on a far shell."""
@@ -241,20 +240,3 @@ def _enlarged(depth: np.ndarray, width: int, height: int) -> Depth:
     nearest = cv2.resize(depth, size, interpolation=cv2.INTER_NEAREST_EXACT)
     rough = cv2.resize(step, size, interpolation=cv2.INTER_LINEAR) > 0
     return np.where(rough | np.isnan(nearest), nearest, smooth).astype(np.float32)
-
-
-def _loaded(folder: Path, device: str) -> Any:
-    try:
-        from mapanything.models import MapAnything  # pyright: ignore[reportMissingImports]
-    except ImportError as e:
-        raise BackendUnavailable(
-            f"The package mapanything cannot be imported ({e}). Install it from "
-            f"https://github.com/facebookresearch/map-anything. {SOURCE.instead}"
-        ) from e
-    try:
-        return MapAnything.from_pretrained(str(folder)).to(device).eval()
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as e:
-        lines = str(e).strip().splitlines()
-        raise BackendUnavailable(
-            f"{folder} cannot be used as a MapAnything model: {lines[0] if lines else e!r} {SOURCE.instead}"
-        ) from e

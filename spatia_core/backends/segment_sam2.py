@@ -3,8 +3,7 @@
 transformers' own preparation needs torchvision, which is not used here.
 """
 
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,8 +17,9 @@ from transformers import Sam2Model
 
 from spatia_core.arrays import Image, Mask, read_only
 from spatia_core.backends import hub
+from spatia_core.backends.hub_model import HubModel, reading
 from spatia_core.backends.model_files import read_json
-from spatia_core.backends.protocols import Progress, Prompt, Segmentation, silent
+from spatia_core.backends.protocols import Prompt, Segmentation
 from spatia_core.errors import BackendUnavailable, InvalidInput
 
 SOURCE = hub.Source("facebook/sam2.1-hiera-tiny", 0.16, "The segmenter 'hybrid' works here without a download.")
@@ -39,27 +39,25 @@ class Sam2Embedding:
 
 
 @dataclass(eq=False)
-class Sam2Segmenter:
-    """Segmenter: a second or two a picture on a CPU, then milliseconds a click."""
+class Sam2Segmenter(HubModel):
+    """Segmenter: a second or two a picture on a CPU, then milliseconds a click.
+
+    Weights are in transformers' layout; None = SAM 2.1 tiny (Apache-2.0).
+    """
 
     name: ClassVar[str] = "sam2"
+    source: ClassVar[hub.Source] = SOURCE
 
-    weights: str | None = None
-    """A local folder or hub id of a SAM 2 model in transformers' layout; None = SAM 2.1 tiny (Apache-2.0)."""
-    device: str | None = None
-    """None = a GPU where there is one."""
-    download: bool = True
-    accept_non_commercial: bool = False
-    _model: Any = field(init=False, default=None)
-    _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
-
-    def prepare(self, progress: Progress = silent) -> None:
-        """The model is loaded, its weights fetched if need be; `embed` does this by itself."""
-        with self._lock:
-            if self._model is None:
-                access = hub.Access(self.download, self.accept_non_commercial)
-                device = self.device or ("cuda" if torch.cuda.is_available() else "cpu")
-                self._model = _loaded(hub.model_folder(self.weights, SOURCE, access, progress), device)
+    def _loaded(self, folder: Path, device: str) -> Any:
+        kind = read_json(folder / "config.json").get("model_type")
+        if kind not in ("sam2", "sam2_video"):  # the published weights are those of the video model
+            raise BackendUnavailable(
+                f"{folder} holds a model of type {kind!r}; this backend runs 'sam2'. {SOURCE.instead}"
+            )
+        with reading(folder, "SAM 2", SOURCE):
+            model = Sam2Model.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+        placed: Any = model.eval().requires_grad_(False)
+        return placed.to(device)
 
     def embed(self, image: Image) -> Sam2Embedding:
         """The encoder's features of the picture, which is stretched to the network's square."""
@@ -117,18 +115,3 @@ class Sam2Segmenter:
         side = self._side // 4
         small = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
         return (2 * small - 1) * np.float32(_MASK_LOGIT)
-
-
-def _loaded(folder: Path, device: str) -> Any:
-    kind = read_json(folder / "config.json").get("model_type")
-    if kind not in ("sam2", "sam2_video"):  # the published weights are those of the video model
-        raise BackendUnavailable(f"{folder} holds a model of type {kind!r}; this backend runs 'sam2'. {SOURCE.instead}")
-    try:
-        model = Sam2Model.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError) as e:
-        lines = str(e).strip().splitlines()
-        raise BackendUnavailable(
-            f"{folder} cannot be used as a SAM 2 model: {lines[0] if lines else e!r} {SOURCE.instead}"
-        ) from e
-    placed: Any = model.eval().requires_grad_(False)
-    return placed.to(device)
