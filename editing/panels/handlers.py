@@ -14,6 +14,7 @@ from editing.opening import Opening, parse_size
 from editing.panels.desk import Desk, Studio
 from editing.panels.downloads import saved
 from editing.panels.page import Page, Updates, note
+from editing.panels.viewport import Window
 from editing.session import Session
 from editing.state import Click
 from editing.viewport import fields_of, number
@@ -61,18 +62,13 @@ def in_words(error: Exception) -> str:
     return UNEXPECTED
 
 
-def heard(desk: Desk | None, event: gr.EventData) -> dict[str, Any]:
-    """What the picture on the page says; the desk remembers which of its messages it has heard, taken or not."""
+def heard(listener: Desk | Window | None, event: gr.EventData) -> dict[str, Any]:
+    """What the picture or the 3D view says; the listener remembers which message it has heard, taken or not."""
     data = event._data if isinstance(event._data, dict) else {}
-    if desk is not None:
-        desk.heard = number_of(data, desk.heard)
-    return data
-
-
-def number_of(data: dict[str, Any], before: int) -> int:
-    """The number of a message, or `before` where it has none."""
     told = data.get("message")
-    return told if isinstance(told, int) and 0 <= told < 2**53 else before
+    if listener is not None and isinstance(told, int) and 0 <= told < 2**53:
+        listener.heard = told
+    return data
 
 
 def clicks_of(data: dict[str, Any]) -> list[Click]:

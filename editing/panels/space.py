@@ -9,7 +9,7 @@ from editing.edits import MOST_SIZE, Placing
 from editing.panels import viewport
 from editing.panels.changes import ChangeHandlers
 from editing.panels.desk import Desk
-from editing.panels.handlers import number_of
+from editing.panels.handlers import heard
 from editing.panels.page import Updates
 from editing.session import Session
 from editing.viewport import fields_of, number, numbers, read_camera, read_step
@@ -38,9 +38,7 @@ class SpaceHandlers(ChangeHandlers):
 
     def pick(self, desk: Desk | None, event: gr.EventData) -> Updates:
         """A shape was drawn, or the selection changed as a whole; or all that while an answer was awaited."""
-        data = event._data if isinstance(event._data, dict) else {}
-        if desk is not None:
-            desk.window.heard = number_of(data, desk.window.heard)
+        data = heard(None if desk is None else desk.window, event)
 
         def work(session: Session) -> str:
             assert desk is not None
