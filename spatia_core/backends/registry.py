@@ -58,6 +58,12 @@ _TABLE: dict[Kind, dict[str, Entry]] = {
             "Segment Anything (vit_b, vit_l, vit_h): a checkpoint file or a download, best with a GPU",
             downloads=True,
         ),
+        "mobile-sam": Entry(
+            "spatia_core.backends.segment_sam:MobileSamSegmenter",
+            ("torch", "segment_anything"),
+            "MobileSAM: Segment Anything with a small encoder, 0.04 GB of weights (Apache-2.0), good without a GPU",
+            downloads=True,
+        ),
         "sam2": Entry(
             "spatia_core.backends.segment_sam2:Sam2Segmenter",
             ("torch", "transformers", "cv2"),

@@ -1,4 +1,4 @@
-"""Segment Anything (Kirillov et al. 2023) behind the segmenter contract."""
+"""Segment Anything (Kirillov et al. 2023) and MobileSAM (Zhang et al. 2023) behind the segmenter contract."""
 
 import pickle
 import threading
@@ -18,10 +18,12 @@ from spatia_core.arrays import Image, Mask, read_only
 from spatia_core.backends import downloads
 from spatia_core.backends.protocols import Progress, Prompt, Segmentation, silent
 from spatia_core.backends.sam_compat import import_segment_anything
+from spatia_core.backends.tiny_vit import TinyVit, encoder_weights
 from spatia_core.errors import BackendUnavailable, InvalidInput
 
 _sam = import_segment_anything()
 _OFFICIAL = "https://dl.fbaipublicfiles.com/segment_anything/"
+_MOBILE = "https://github.com/ChaoningZhang/MobileSAM/raw/f706ad9c4eb7f219c00d9050e46328518ffb65d2/weights/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,29 @@ def _published(name: str, file: str, sha256: str) -> SamModel:
     return SamModel(_sam.sam_model_registry[name], downloads.WeightFile(_OFFICIAL + file, sha256))
 
 
+def mobile_sam(encoder: TinyVit | None = None) -> Any:
+    """SAM with the small encoder; prompts and masks are made as ever. Weights are still to be filled in."""
+    parts = _sam.modeling
+    encoder = TinyVit() if encoder is None else encoder
+    width, side = encoder.design.out, encoder.design.side
+    return parts.Sam(
+        encoder,
+        parts.PromptEncoder(
+            embed_dim=width,
+            image_embedding_size=(side // 16, side // 16),
+            input_image_size=(side, side),
+            mask_in_chans=16,
+        ),
+        parts.MaskDecoder(
+            num_multimask_outputs=3,
+            transformer=parts.TwoWayTransformer(depth=2, embedding_dim=width, mlp_dim=2048, num_heads=8),
+            transformer_dim=width,
+            iou_head_depth=3,
+            iou_head_hidden_dim=256,
+        ),
+    )
+
+
 MODELS: Mapping[str, SamModel] = {
     "vit_b": _published(
         "vit_b", "sam_vit_b_01ec64.pth", "ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912"
@@ -48,8 +73,16 @@ MODELS: Mapping[str, SamModel] = {
     "vit_h": _published(
         "vit_h", "sam_vit_h_4b8939.pth", "a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e"
     ),
+    "vit_t": SamModel(
+        mobile_sam,
+        downloads.WeightFile(
+            _MOBILE + "mobile_sam.pt", "6dbb90523a35330fedd7f1d3dfc66f995213d81b29a5ca8108dbcdd4e37d6c2f"
+        ),
+    ),
 }
-"""What was published: 375 MB, 1.2 GB and 2.6 GB of weights."""
+"""What was published: 375 MB, 1.2 GB and 2.6 GB of weights; MobileSAM's are 41 MB. All are Apache-2.0."""
+_WIDTHS = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
+"""Models by the width of their encoder."""
 _MASK_LOGIT = 6.0
 """How sure SAM is told to be of an earlier mask."""
 
@@ -70,31 +103,36 @@ class SamSegmenter:
     """SAM's masks from clicks, a box and an earlier mask; the encoder runs once per picture, a click is quick."""
 
     name = "sam"
+    usual = "vit_b"
+    """The model type where none is asked for."""
 
     def __init__(
         self,
         checkpoint: str | Path | None = None,
-        model_type: str = "vit_b",
+        model_type: str | None = None,
         device: str | None = None,
         *,
         download: bool = True,
         cache_dir: str | Path | None = None,
         models: Mapping[str, SamModel] = MODELS,
     ) -> None:
-        """`checkpoint` is a .pth or .safetensors file; without it the published weights, fetched if allowed."""
-        if model_type not in models:
+        """`checkpoint` is a .pth, .pt or .safetensors file; without it the published weights, fetched if allowed.
+
+        The model type is the one that the file is seen to be made for, or `usual` without a file.
+        """
+        if model_type is not None and model_type not in models:
             raise InvalidInput(f"There is no SAM model {model_type!r}; choose one of {', '.join(sorted(models))}.")
         if checkpoint is not None and not Path(checkpoint).is_file():
             raise BackendUnavailable(
-                f"The SAM checkpoint {checkpoint} does not exist. Give the path of a {model_type} .pth or .safetensors "
-                "file, or none to download it, or use the segmenter 'hybrid', which needs no file."
+                f"The SAM checkpoint {checkpoint} does not exist. Give the path of a {model_type or self.usual} .pth "
+                "or .safetensors file, or none to download it, or use the segmenter 'hybrid', which needs no file."
             )
         self._checkpoint = None if checkpoint is None else Path(checkpoint)
         self._model_type = model_type
+        self._models = models
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._download = download
         self._folder = downloads.cache_folder() if cache_dir is None else Path(cache_dir)
-        self._kind = models[model_type]
         self._model: Any = None
         self._lock = threading.Lock()
 
@@ -102,8 +140,7 @@ class SamSegmenter:
         """The model is loaded, its weights downloaded if need be; `embed` does this by itself."""
         with self._lock:
             if self._model is None:
-                model = self._kind.build()
-                _fill(model, self._weights(progress), self._model_type)
+                model = _filled(self._weights(progress), self._model_type, self._models, self.usual)
                 self._model = model.eval().requires_grad_(False).to(self._device)
 
     def embed(self, image: Image) -> SamEmbedding:
@@ -152,7 +189,7 @@ class SamSegmenter:
     def _weights(self, progress: Progress) -> Path:
         if self._checkpoint is not None:
             return self._checkpoint
-        source = self._kind.weights
+        source = self._models[self._model_type or self.usual].weights
         if not self._download and not (self._folder / source.name).is_file():
             raise BackendUnavailable(
                 f"The SAM weights {source.name} are not in {self._folder} and downloading is off. Put the file there, "
@@ -164,21 +201,35 @@ class SamSegmenter:
             raise BackendUnavailable(f"{e} Until then the segmenter 'hybrid' works without a download.") from e
 
 
-def _fill(model: Any, path: Path, model_type: str) -> None:
-    """The model with the weights of a state-dict file; code inside the file is never run."""
+class MobileSamSegmenter(SamSegmenter):
+    """The same with MobileSAM's small encoder: a photo takes seconds on a processor, not half a minute."""
+
+    name = "mobile-sam"
+    usual = "vit_t"
+
+
+def _filled(path: Path, model_type: str | None, models: Mapping[str, SamModel], usual: str) -> Any:
+    """The model that a state-dict file is made for, with its weights; code inside the file is never run."""
     try:
         if path.suffix == ".safetensors":
             state = load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        if any(name.startswith("image_encoder.patch_embed.seq") for name in state):
-            raise BackendUnavailable(
-                f"{path} is a MobileSAM checkpoint: its encoder (TinyViT) is not part of the package segment_anything. "
-                "Give a SAM vit_b, vit_l or vit_h file, or use 'hybrid', which needs no file."
-            )
-        model.load_state_dict(state)
+        model_type = model_type or _recognised(state) or usual
+        model = models[model_type].build()
+        model.load_state_dict(encoder_weights(state))
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, OSError, AttributeError, TypeError) as e:
         raise BackendUnavailable(
-            f"{path} cannot be used as a SAM {model_type} checkpoint: {str(e).splitlines()[0]} Give a {model_type} "
-            "state-dict file (.pth or .safetensors), the model type the file was made for, or use 'hybrid'."
+            f"{path} cannot be used as a SAM {model_type or usual} checkpoint: {str(e).splitlines()[0]} Give a "
+            "state-dict file (.pth or .safetensors) of vit_b, vit_l, vit_h or MobileSAM (vit_t), the model type the "
+            "file was made for, or use 'hybrid'."
         ) from e
+    return model
+
+
+def _recognised(state: Mapping[str, torch.Tensor]) -> str | None:
+    """The model type that weights belong to; None when they are of none of them."""
+    if "image_encoder.patch_embed.seq.0.c.weight" in state:
+        return "vit_t"
+    first = state.get("image_encoder.patch_embed.proj.weight")
+    return None if first is None else _WIDTHS.get(len(first))
