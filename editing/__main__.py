@@ -56,6 +56,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--delete", action="store_true", help="remove the selected thing")
     p.add_argument("--move", metavar="DX,DY,DZ", help="move it, in median depths: right, down, forward")
     p.add_argument("--with-shadow", action="store_true", help="its shadow goes the same way, where one is found")
+    p.add_argument("--this-view-only", action="store_true", help="change only what the first view shows of the thing")
     p.add_argument("--with-reflection", action="store_true", help="its mirror image as well, where one is found")
     p.add_argument("--path", default="orbit-left", help=f"a trajectory file or one of: {', '.join(PATH_NAMES)}")
     p.add_argument("--amount", type=float, default=1.0, help="multiple of the move's usual size")
@@ -155,8 +156,11 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
         if mask is not None:
             views.export_mask(mask, args.out / "mask.png")
     session.along = Along(args.with_shadow, args.with_reflection)
+    session.everywhere = not args.this_view_only
     chosen = time.perf_counter()
-    along = session.along_says if wanted else ""
+    if wanted:
+        session.cleared()
+    said = [session.everywhere_says, session.along_says] if wanted else []
     if args.delete:
         session.delete()
     elif args.move is not None:
@@ -172,7 +176,7 @@ def run(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
     views.export_memory(session, args.out / "memory_after.ply")
     save_project(session, args.out / "session.spatia")
     report = _report(session, time.perf_counter() - started)
-    report["notes"] += [along] if along else []
+    report["notes"] += filter(None, said)
     report["timings"] |= {"photo_to_initial_clip": round(ready, 3)}
     if wanted:
         report["timings"] |= {"edit_to_edited_clip": round(edited - session.timings.get("compare", 0.0), 3)}

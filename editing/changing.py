@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from editing.chosen import usable
 from editing.edits import NOTHING, Edit, Fill, Look, Placing, Triple
 from editing.inserting import first_size, spot_on_ground
 from editing.marks import Marks
@@ -46,7 +47,7 @@ class Changing(Selecting):
 
     def cleared(self, progress: Progress = silent) -> Cleared:
         """The present memory without the selection; worked out once per selection. `progress` may raise Cancelled."""
-        found, kept = self._selected(), self._cleared
+        found, kept = self._selected(progress), self._cleared
         if kept is None or not kept[0].same_as(found) or self._cleared_along != self.along:
             with self._timed("complete"):
                 cleared = clear(self.state.memory, self.state.camera, found.mask, found.volume, self.along, progress)
@@ -56,7 +57,7 @@ class Changing(Selecting):
 
     def glimpse(self) -> Image:
         """(h, w, 3) the present view with the selection roughly painted over, while its place is being completed."""
-        camera, mask = self.state.camera, self._selected().mask
+        camera, mask = self.state.camera, usable(self._found(), self.state).mask
         seen = render(self.state.memory.cloud, camera)
         return fill_small_holes(seen.rgb, seen.coverage & ~grown(mask, edge_width(camera)))
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from editing.chosen import Chosen, chosen, points_of, usable
 from editing.edits import NOTHING
+from editing.every_view import EveryView, in_every_view
 from editing.operations import Cleared
 from editing.selection import Combination, checked, shown_mask
 from editing.state import Click, Picking, State
@@ -52,7 +53,10 @@ class Selecting(ABC):
         self._cleared: tuple[Chosen, Cleared] | None = None
         self.along = NOTHING
         """What is changed takes this along, where it is found."""
+        self.everywhere = True
+        """What is selected in the picture is changed as every keyframe shows it, not only as this view does."""
         self._chosen: Chosen | None = None
+        self._spread: tuple[Chosen, Chosen, EveryView] | None = None
         self._things: tuple[SpatialMemory, Things] | None = None
 
     @property
@@ -205,8 +209,20 @@ class Selecting(ABC):
 
     @property
     def selected_points(self) -> Selection | None:
-        """(n,) the points of the present selection, or None without one."""
-        return points_of(self._found(), self.state)
+        """(n,) the points of the present selection, or None without one; those of other views once they are known."""
+        found = self._found()
+        return points_of(found if self._spread is None or self._spread[0] is not found else self._spread[1], self.state)
+
+    @property
+    def everywhere_says(self) -> str:
+        """What the other views showed of the selection; empty where they were not asked."""
+        if self._spread is None or self._spread[0] is not self._found() or not self._spread[2].asked:
+            return ""
+        seen = self._spread[2]
+        views = f"{seen.asked} other view{'s' if seen.asked > 1 else ''}"
+        if seen.volume is None:
+            return f"Nothing more of it was found in {views}."
+        return f"More of it was found in {seen.agreed} of {views}."
 
     @property
     def selects_in_space(self) -> bool:
@@ -257,7 +273,20 @@ class Selecting(ABC):
 
     def _forget_selection(self) -> None:
         self._pickings = (Picking(),)
-        self._cleared = self._chosen = None
+        self._cleared = self._chosen = self._spread = None
 
-    def _selected(self) -> Chosen:
-        return usable(self._found(), self.state)
+    def _selected(self, progress: Progress = silent) -> Chosen:
+        """What an edit changes: what was picked in this view, as every keyframe shows it where that is wanted."""
+        found = usable(self._found(), self.state)
+        memory = self.state.memory
+        if not self.everywhere or found.volume is not None or len(memory.keyframes) < 2:
+            return found
+        if self._spread is None or self._spread[0] is not found:
+            with self._timed("everywhere"):
+                seen = in_every_view(self.tools.segmenter, memory, self.state.camera, found.mask, progress)
+            wide = found
+            if seen.volume is not None:
+                volume = self.state.objects.kept_out(seen.volume)
+                wide = replace(chosen(Picking(solid=volume), self.state), picking=found.picking)
+            self._spread = found, wide, seen
+        return self._spread[1]

@@ -63,7 +63,8 @@ def fit_inverse_depth(source: Depth, target: Depth, with_shift: bool = True, rou
 def settled(depth: Depth) -> Depth:
     """The depth without values that float between two surfaces: each takes that of the nearest settled pixel."""
     flying = flying_pixels(depth)
-    if not flying.any() or flying.all():
+    standing = ~flying & np.isfinite(depth)
+    if not flying.any() or not standing.any():
         return depth
-    rows, columns = nearest_false(flying)
-    return depth[rows, columns]
+    rows, columns = nearest_false(~standing)
+    return np.where(flying, depth[rows, columns], depth)

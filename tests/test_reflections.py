@@ -281,7 +281,7 @@ def test_the_page_says_at_once_whether_a_reflection_is_found(tmp_path, page: Pag
     handlers = OperationsHandlers(desk.studio, page)
 
     def said(shadow: bool, reflection: bool) -> str:
-        return handlers.chose_along(desk, shadow, reflection)[page.message]["value"]
+        return handlers.chose_along(desk, shadow, reflection, True)[page.message]["value"]
 
     assert "Its reflection goes with it." in said(False, True)
     assert desk.session.along == MIRROR
@@ -289,5 +289,9 @@ def test_the_page_says_at_once_whether_a_reflection_is_found(tmp_path, page: Pag
     assert "stay where they are" in said(False, False)
     desk.session.select_nothing()
     assert "What is changed next takes its shadow and reflection along." in said(True, True)
-    assert handlers.chose_along(Desk(desk.studio), True, True) == {}
+    assert handlers.chose_along(Desk(desk.studio), True, True, True) == {}
     assert page.said_before(desk)[page.reflection] is True
+    said_of_views = handlers.chose_along(desk, True, True, False)[page.message]["value"]
+    assert "What is changed next is what this view shows of it." in said_of_views
+    assert desk.session.everywhere is False
+    assert desk.session.along == Along(shadow=True, reflection=True)

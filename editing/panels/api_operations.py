@@ -163,15 +163,16 @@ def add_operations(
 def _add_along(named: Named, clear_errors: Callable[..., Any], of: Callable[[Desk | None], Desk], desk: Any) -> None:
     """The endpoint that says what goes with a thing; it answers what of it was found."""
     shadow, reflection = (gr.Checkbox(False, label=n) for n in ("shadow", "reflection"))
+    everywhere = gr.Checkbox(True, label="everywhere")
     said = gr.Textbox(label="said")
 
-    def along(held: Desk | None, shadow: Any, reflection: Any) -> str:
+    def along(held: Desk | None, shadow: Any, reflection: Any, everywhere: Any) -> str:
         held = of(held)
         with held.quick(wait=60) as session:
-            session.along = Along(bool(shadow), bool(reflection))
+            session.along, session.everywhere = Along(bool(shadow), bool(reflection)), bool(everywhere)
             return session.along_says if held.some_selected else ""
 
-    named("take_along", clear_errors(along), [desk, shadow, reflection], [said])
+    named("take_along", clear_errors(along), [desk, shadow, reflection, everywhere], [said])
 
 
 def _add_things(

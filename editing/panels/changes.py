@@ -1,6 +1,6 @@
 """What happens when a selection is dragged, placed by numbers, deleted or moved."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -112,19 +112,12 @@ class ChangeHandlers(Handlers):
     def delete(self, desk: Desk | None, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
         """The selected thing is gone."""
         desk = desk or Desk(self.studio)
-
-        def work(told: Progress) -> str:
-            try:
-                with desk.long(told):
-                    desk.session.cleared(told)
-                    desk.session.delete(desk.fill)
-                    desk.forget_move()
-            finally:
-                desk.preview = None
-            return "It is gone from the memory. Press Regenerate to see it in the clip."
-
         yield from self._glimpse(desk)
-        yield from self._long(desk, "Deleting", work, progress)
+
+        def change(d: Desk) -> None:
+            d.session.delete(d.fill)
+
+        yield from self._change(desk, "Deleting", change, "It is gone from the memory.", progress, glimpsed=True)
 
     def _glimpse(self, desk: Desk) -> Iterator[Updates]:
         """The picture without the selection, roughly and at once; nothing where there is nothing to be deleted."""
@@ -136,13 +129,37 @@ class ChangeHandlers(Handlers):
 
     def move(self, desk: Desk | None, progress: gr.Progress = gr.Progress()) -> Iterator[Updates]:  # noqa: B008
         """The selected thing stands where the preview shows it."""
+
+        def change(d: Desk) -> None:
+            d.session.transform(d.placing, d.fill)
+
+        yield from self._change(desk, "Moving", change, "It stands in its new place.", progress)
+
+    def _change(
+        self,
+        desk: Desk | None,
+        doing: str,
+        change: Callable[[Desk], None],
+        said: str,
+        progress: gr.Progress,
+        clears: bool = True,
+        glimpsed: bool = False,
+    ) -> Iterator[Updates]:
+        """A change of the memory; `glimpsed`: the page shows the change already, which must not outlive a failure."""
         desk = desk or Desk(self.studio)
 
         def work(told: Progress) -> str:
-            with desk.long(told):
-                desk.session.cleared(told)
-                desk.session.transform(desk.placing, desk.fill)
-                desk.forget_move()
-            return "It stands in its new place. Press Regenerate to see it in the clip."
+            try:
+                with desk.long(told):
+                    told(0.1, doing)
+                    if clears:  # the long part, and the one that can be stopped
+                        desk.session.cleared(told)
+                    seen = desk.session.everywhere_says
+                    change(desk)
+                    desk.forget_move()
+            finally:
+                if glimpsed:
+                    desk.preview = None
+            return " ".join(filter(None, (said, seen, "Press Regenerate to see it in the clip.")))
 
-        yield from self._long(desk, "Moving", work, progress)
+        yield from self._long(desk, doing, work, progress)

@@ -1,6 +1,6 @@
 """Turning, resizing, copying, recolouring, walking, inserting and the list of objects: their controls and handlers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from editing.panels.space import SpaceHandlers
 from editing.recolouring import look_of
 from editing.session import Session
 from editing.viewport import fields_of
-from spatia_core.backends.protocols import Progress
 from spatia_core.errors import InvalidInput
 
 FILL_WORDS = {
@@ -81,12 +80,14 @@ def turn_step() -> dict[str, Any]:
         )
         shadow = gr.Checkbox(False, label="Take its shadow along", elem_id="shadow")
         reflection = gr.Checkbox(False, label="Take its reflection along", elem_id="reflection")
+        everywhere = gr.Checkbox(True, label="Change it as every view shows it", visible=False, elem_id="everywhere")
     return dict(zip(("turn_x", "turn_y", "turn_z"), turns, strict=True)) | {
         "times": size,
         "duplicate": copy,
         "fill": fill,
         "shadow": shadow,
         "reflection": reflection,
+        "everywhere": everywhere,
     }
 
 
@@ -165,12 +166,16 @@ class OperationsHandlers(SpaceHandlers):
         if desk is not None:
             desk.fill = FILL_WORDS.get(words, "completed")  # type: ignore[assignment]
 
-    def chose_along(self, desk: Desk | None, shadow: bool, reflection: bool) -> Updates:
-        """Whether shadow and reflection go the way of the thing, from now on; says at once whether they are found."""
+    def chose_along(self, desk: Desk | None, shadow: bool, reflection: bool, everywhere: bool) -> Updates:
+        """What goes the way of the thing, from now on; says at once whether it is found."""
         if desk is None or not desk.ready:
             return {}
 
         def work(session: Session) -> str:
+            if session.everywhere != bool(everywhere):
+                session.everywhere = bool(everywhere)
+                what = "looked for in every view of the memory" if everywhere else "what this view shows of it"
+                return f"What is changed next is {what}."
             session.along = along = Along(bool(shadow), bool(reflection))
             if along == NOTHING:
                 return "Shadows and reflections stay where they are."
@@ -249,28 +254,6 @@ class OperationsHandlers(SpaceHandlers):
             d.session.animate(way, d.on_ground, d.fill)
 
         yield from self._change(desk, "Taking it out", change, "It moves in the next clip.", progress)
-
-    def _change(
-        self,
-        desk: Desk | None,
-        doing: str,
-        change: Callable[[Desk], None],
-        said: str,
-        progress: gr.Progress,
-        clears: bool = True,
-    ) -> Iterator[Updates]:
-        desk = desk or Desk(self.studio)
-
-        def work(told: Progress) -> str:
-            with desk.long(told):
-                told(0.1, doing)
-                if clears:  # the long part, and the one that can be stopped
-                    desk.session.cleared(told)
-                change(desk)
-                desk.forget_move()
-            return f"{said} Press Regenerate to see it in the clip."
-
-        yield from self._long(desk, doing, work, progress)
 
     # --- insert ----------------------------------------------------------------------------------------------------
 
@@ -378,8 +361,9 @@ def wire(page: Page, h: OperationsHandlers, lanes: dict[str, dict[str, Any]]) ->
     for field in numbers:
         field.input(h.placed, [page.desk, *numbers], **newest)
     page.fill.input(h.chose_fill, [page.desk, page.fill], None, api_visibility="private")
-    for field in (page.shadow, page.reflection):
-        field.input(h.chose_along, [page.desk, page.shadow, page.reflection], **newest)
+    along = [page.shadow, page.reflection, page.everywhere]
+    for field in along:
+        field.input(h.chose_along, [page.desk, *along], **newest)
     page.duplicate.click(h.duplicate, page.desk, **work)
     look = [page.tint, page.strength, page.brightness, page.saturation]
     for field in look:

@@ -53,6 +53,7 @@ class Page:
     fill: gr.Radio
     shadow: gr.Checkbox
     reflection: gr.Checkbox
+    everywhere: gr.Checkbox
     tint: gr.ColorPicker
     strength: gr.Slider
     brightness: gr.Slider
@@ -141,6 +142,7 @@ class Page:
             | self.camera(desk)
             | {
                 self.find: gr.update(interactive=session.things is None),
+                self.everywhere: gr.update(visible=len(state.memory.keyframes) > 1),
                 self.things: things.value(session),
                 self.link: desk.link,
                 self.facts: pictures.facts(session),
@@ -221,6 +223,8 @@ class Page:
         """The controls that a page loaded anew has forgotten."""
         along = desk.session.along
         said: Updates = {self.shadow: along.shadow, self.reflection: along.reflection}
+        several = len(desk.session.state.memory.keyframes) > 1
+        said[self.everywhere] = gr.update(value=desk.session.everywhere, visible=several)
         return self.shot_said(desk.drafts.shot) | said | {self.prompts: "\n".join(desk.prompts)}
 
     def says(self, desk: Desk) -> Updates:
