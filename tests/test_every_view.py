@@ -8,6 +8,9 @@ import pytest
 from editing.every_view import MOST_VIEWS, in_every_view
 from editing.opening import Fit
 from editing.operations import changed
+from editing.panels.desk import Desk, Studio
+from editing.panels.operations import OperationsHandlers
+from editing.panels.page import Page
 from editing.selecting import Tools
 from editing.selection import lift_mask, shown_mask
 from editing.session import Session
@@ -24,7 +27,7 @@ from spatia_core.memory import Keyframe, SpatialMemory
 from spatia_core.pipeline import Backends
 from spatia_core.render import render
 from tests.scenes import SceneView, make_scene
-from tests.studio import TrueDepth
+from tests.studio import TrueDepth, page_of
 
 W, H = 208, 128
 ANGLES = (0, 45, -45, 80, -80)
@@ -219,3 +222,19 @@ def test_what_is_locked_is_not_taken_along(session):
     assert (inside & truth()).sum() > 20
     assert session.everywhere_says == "More of it was found in 4 of 4 other views."
     assert not (session.selected_points & inside).any()
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    yield from page_of(tmp_path_factory.mktemp("page"))
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_page_offers_it_where_there_are_several_views_and_says_what_came_of_it(session, page: Page):
+    desk = Desk(Studio(session.folder))
+    desk._session = session
+    assert page.shown(desk)[page.everywhere]["visible"] is True
+    *_, last = OperationsHandlers(desk.studio, page).delete(desk)
+    assert "gone from the memory. More of it was found in 4 of 4 other views. Press" in last[page.message]["value"]
+    session.begin(session.source, State(memory(1), memory(1), ring()[0][0]))
+    assert page.shown(desk)[page.everywhere]["visible"] is False

@@ -132,6 +132,15 @@ def test_settled_depth_has_no_value_between_two_surfaces():
     assert set(np.unique(settled(depth))) == {1.0, 4.0}
 
 
+def test_settled_depth_takes_no_value_from_where_nothing_is_known():
+    depth = np.full((20, 30), 4.0, np.float32)
+    depth[:, :14] = 1.0
+    depth[:, 14:17] = 1.8, 2.4, 3.1
+    depth[5:9, 13] = np.nan
+    out = settled(depth)
+    np.testing.assert_array_equal(np.isnan(out), np.isnan(depth))
+
+
 def test_sky_stands_just_behind_the_farthest_thing():
     depth = np.linspace(1, 3, 200, dtype=np.float32).reshape(10, 20)
     sky = np.zeros((10, 20), bool)

@@ -22,7 +22,7 @@ _WORK_SIDE = 832
 """Longer side of the picture that masks are made on; larger photos cost only the resize."""
 _COLOUR_SIDE = 256
 """Longer side for the cut by colour."""
-_BAND_SIDE = 400
+_BAND_SIDE = 640
 """Longer side for the cut in a band."""
 _BOX_SIDE = 512
 """Longer side for the cut in a box."""
