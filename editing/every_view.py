@@ -205,7 +205,8 @@ class _Cells:
         chosen, begun = selection[self._points], seeds[self._points]
         full = np.zeros(self._shape, bool)
         full[tuple(a[chosen] for a in self._at)] = True
-        labels, _ = ndimage.label(ndimage.binary_dilation(full), np.ones((3, 3, 3)))
+        labels = np.zeros(self._shape, np.int32)
+        ndimage.label(ndimage.binary_dilation(full), np.ones((3, 3, 3)), labels)
         of_point = labels[self._at]
         kept = np.isin(of_point, np.unique(of_point[chosen & begun]))
         out = np.zeros(len(selection), bool)

@@ -39,6 +39,12 @@ _TABLE: dict[Kind, dict[str, Entry]] = {
             "Depth Anything V2 small: sharp relative depth, 0.1 GB of weights (Apache-2.0)",
             downloads=True,
         ),
+        "moge": Entry(
+            "spatia_core.backends.depth_moge:MoGeDepth",
+            ("torch", "moge"),
+            "MoGe-2 small: metric depth and the lens of one photo, 0.14 GB of weights (MIT)",
+            downloads=True,
+        ),
         "map-anything": Entry(
             "spatia_core.backends.depth_map_anything:MapAnythingDepth",
             ("torch", "mapanything", "cv2"),
