@@ -32,8 +32,10 @@ _POSSIBLE = 0.2
 """Probability from which a pixel belongs to the widest candidate of a first click."""
 _ALIKE = 0.95
 """Overlap from which two candidates are one to the eye."""
-_AGREE = 0.75
-"""Overlap with the network's mask from which a cut in a box is taken to show the same thing, more sharply."""
+_STABLE = 0.8
+"""Overlap from which two cuts in a box, one started from the box and one from the networks, are the same answer."""
+_KEPT = 0.5
+"""Overlap with the cut by colour below which the networks, started from it, are taken to have left it: a bad start."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -103,31 +105,36 @@ class HybridSegmenter:
     def _first(self, e: ClickEmbedding, pointed: Pointed) -> list[Mask]:
         """Candidates for one click or one box.
 
-        Click: by the network started from a colour cut; all that the network holds possible without it; that cut.
-        Box: by the network, its outline by colour where both agree; by colour alone.
+        Click: by the networks started from a cut by colour, or without it where they do not keep to it; then the other
+        of the two, or all that the networks hold possible; that cut. Box: by the networks, or by the colours inside and
+        outside of their mask where a cut from the box alone ends there too; then the other of the two; by colour alone.
         """
         h, w = e.image.shape[:2]
         sh, sw = e.small.shape
         small = pointed.scaled(sw / w, sh / h)
         by_colour = _resized(colour_cut.first_cut(e.small, small.positive, small.negative, small.box), w, h)
         started = self._probability(e, pointed, _believed(by_colour))
-        if pointed.box is None:
-            whole = (0, 0, w, h)
-            alone = passes.glance(self._loaded(), e.views(whole), whole, pointed, None)
-            return [self._cut(e, started, pointed), alone > _POSSIBLE, by_colour]
-        alone = self._probability(e, pointed, None)
-        again = self._probability(e, pointed, started)
-        return self._boxed(e, pointed.box, (started + alone + again) / 3, by_colour)
+        if pointed.box is not None:
+            alone = self._probability(e, pointed, None)
+            again = self._probability(e, pointed, started)
+            return self._boxed(e, pointed.box, (started + alone + again) / 3, by_colour)
+        cut = self._cut(e, started, pointed)
+        if _overlap(cut, by_colour) < _KEPT:
+            return [self._cut(e, self._probability(e, pointed, None), pointed), cut, by_colour]
+        whole = (0, 0, w, h)
+        alone = passes.glance(self._loaded(), e.views(whole), whole, pointed, None)
+        return [cut, alone > _POSSIBLE, by_colour]
 
     def _boxed(self, e: ClickEmbedding, box: Box, probability: Map, by_colour: Mask) -> list[Mask]:
         inside = box_mask(probability.shape, box)
         by_network = (probability > 0.5) & inside
-        outlined = _resized(
-            colour_cut.in_the_box(_shrunk(e.image, _BOX_SIDE), _share(box, inside)), *inside.shape[::-1]
-        )
-        masks = [by_network, by_colour]
-        if _overlap(outlined, by_network) > _AGREE:
-            masks.insert(0, outlined)
+        image, share = _shrunk(e.image, _BOX_SIDE), _share(box, inside)
+        h, w = inside.shape
+        from_box = _resized(colour_cut.in_the_box(image, share), w, h)
+        from_network = _resized(colour_cut.in_the_box(image, share, probability), w, h) & inside
+        masks = [by_network, from_network, by_colour]
+        if _overlap(from_box, from_network) > _STABLE:
+            masks[:2] = from_network, by_network
         return [m for m in masks if m.any()] or [inside]
 
     def _probability(self, e: ClickEmbedding, pointed: Pointed, previous: Map | None) -> Map:

@@ -2,10 +2,13 @@
 
 import cv2
 import numpy as np
+from jaxtyping import Float32
 
 from spatia_core.arrays import Image, Mask
 from spatia_core.backends.clicks.cues import FARTHEST, Box, Clicks, CuePicture, Map, box_centre, box_mask
 
+_SURE = 0.98
+"""Probability that leaves a cut in a box no choice."""
 _BORDER_OFFSET = 0.3
 """Added to the distance from the border: the border is only likely to be outside."""
 
@@ -47,11 +50,20 @@ def band_cut(image: Image, probability: Map, positive: Clicks, negative: Clicks)
     return _grab_cut(image, labels)
 
 
-def in_the_box(image: Image, box: Box) -> Mask:
-    """GrabCut as its authors meant it: everything outside the box (in shares of the picture) is surely background."""
+def in_the_box(image: Image, box: Box, probability: Float32[np.ndarray, "_rows _columns"] | None = None) -> Mask:
+    """GrabCut as its authors meant it: everything outside the box (in shares of the picture) is surely background.
+
+    With a probability map, of any size, the colours inside the box begin as that map has them.
+    """
     h, w = image.shape[:2]
     inside = box_mask((h, w), (box[0] * w, box[1] * h, box[2] * w - 1, box[3] * h - 1))
-    return _grab_cut(image, np.where(inside, cv2.GC_PR_FGD, cv2.GC_BGD).astype(np.uint8), rounds=3)
+    labels = np.full((h, w), cv2.GC_PR_FGD, np.uint8)
+    if probability is not None:
+        likely = cv2.resize(probability, (w, h))
+        labels[likely <= 0.5] = cv2.GC_PR_BGD
+        labels[likely < 1 - _SURE], labels[likely > _SURE] = cv2.GC_BGD, cv2.GC_FGD
+    labels[~inside] = cv2.GC_BGD
+    return _grab_cut(image, labels, rounds=3)
 
 
 def _distances(picture: CuePicture, positive: Clicks, negative: Clicks, box: Box | None) -> tuple[Map, Map]:
