@@ -26,6 +26,10 @@ FLAGS = [
 ]
 
 
+STARTS = 240
+"""Seconds the app may take to answer: on a fresh clone it compiles first, on a busy machine slowly."""
+
+
 def chromium() -> str | None:
     """The browser to drive: CHROMIUM, or the one that is installed."""
     names = ("chromium", "chromium-browser", "google-chrome")
@@ -47,7 +51,7 @@ def serve(log: Path, *program: str) -> tuple[subprocess.Popen[bytes], str]:
         process = subprocess.Popen(
             [sys.executable, *(program or ("app.py",))], cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT
         )
-    address, until = f"http://127.0.0.1:{port}/", time.monotonic() + 90
+    address, until = f"http://127.0.0.1:{port}/", time.monotonic() + STARTS
     while time.monotonic() < until and process.poll() is None:
         try:
             urllib.request.urlopen(address, timeout=2).close()
@@ -55,6 +59,7 @@ def serve(log: Path, *program: str) -> tuple[subprocess.Popen[bytes], str]:
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
     process.kill()
+    process.wait()
     raise RuntimeError(f"the app did not start:\n{log.read_text()}")
 
 
