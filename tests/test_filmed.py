@@ -8,12 +8,12 @@ from editing.opening import Opening
 from editing.session import Session
 from editing.tools import Tools
 from spatia_core.backends.generate_reproject import ReprojectGenerator
+from spatia_core.backends.segment_hybrid import HybridSegmenter
 from spatia_core.backends.track_commanded import CommandedTracker
 from spatia_core.errors import InvalidInput
 from spatia_core.io.video import write_mp4
 from spatia_core.pipeline import Backends
 from tests.filmed import BentDepth, TinyFilm, filmed, sideways
-from tests.studio import TrueMasks, first_view
 
 FPS = 12
 
@@ -25,7 +25,7 @@ def film() -> TinyFilm:
 
 def session(folder, film: TinyFilm) -> Session:
     backends = Backends(BentDepth(film), ReprojectGenerator(), CommandedTracker())
-    return Session(Tools(backends, TrueMasks(first_view())), folder)
+    return Session(Tools(backends, HybridSegmenter()), folder)
 
 
 @pytest.fixture(scope="module")
