@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from benchmarks.moving import NoEstimate
 from benchmarks.reporting import finish
 from editing.every_view import in_every_view
 from editing.selection import lift_mask, shown_mask
@@ -24,7 +25,6 @@ from spatia_core.arrays import Mask, Selection
 from spatia_core.backends import registry
 from spatia_core.backends.protocols import Tracking
 from spatia_core.camera import Camera
-from spatia_core.errors import BackendUnavailable
 from spatia_core.frames import Clip, DepthMap
 from spatia_core.fusion import FusionOptions, fuse_clip, remember_view
 from spatia_core.memory import Keyframe, Provenance, SpatialMemory
@@ -37,16 +37,6 @@ ANGLES = (20, -20, 42, -42, 65, -65, 90, -90)
 FIXED = {"sky", "ground", "floor", "wall", "ceiling", "skirting", "kerb", "window", "door", "ground mark", "verge"}
 LEAST, MOST = 0.015, 0.25
 """Share of the first view that the thing covers."""
-
-
-class NoEstimate:
-    """A depth estimator that is never needed."""
-
-    name = "none"
-
-    def estimate(self, image: np.ndarray, K: np.ndarray | None) -> Any:
-        """Refuses."""
-        raise BackendUnavailable("This benchmark measures with the world's own depth.")
 
 
 @dataclass(frozen=True, eq=False, slots=True)

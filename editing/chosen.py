@@ -68,10 +68,15 @@ LARGEST_ASKED = 832
 """Longer side of a view that the segmenter is shown, pixels."""
 
 
+def asked_at(camera: Camera) -> Camera:
+    """The view at the size at which the segmenter is shown it."""
+    share = min(1.0, LARGEST_ASKED / max(camera.width, camera.height))
+    return camera.resized(max(8, round(share * camera.width)), max(8, round(share * camera.height)))
+
+
 def thing_in_view(segmenter: Segmenter, memory: SpatialMemory, camera: Camera, x: float, y: float) -> InView:
     """What the segmenter finds at pixel (x, y) of what a view shows of the memory."""
-    share = min(1.0, LARGEST_ASKED / max(camera.width, camera.height))
-    view = camera.resized(max(8, round(share * camera.width)), max(8, round(share * camera.height)))
+    view = asked_at(camera)
     seen = render(memory.cloud, view)
     at = np.array([[x * view.width / camera.width, y * view.height / camera.height]])
     inside = (at >= 0).all() and (at < [view.width, view.height]).all()

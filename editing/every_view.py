@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Float, Int64
 from scipy import ndimage
 
-from editing.chosen import LARGEST_ASKED
+from editing.chosen import asked_at
 from editing.selection import edge_width, grown, lift_mask, shown_mask
 from editing.volume_selection import Drawn, InView, Volume
-from spatia_core.arrays import Mask, Selection
+from spatia_core.arrays import Mask, Selection, parts_touching
 from spatia_core.backends.protocols import Progress, Prompt, Segmenter, silent
 from spatia_core.camera import Camera
 from spatia_core.memory import Provenance, SpatialMemory
@@ -135,11 +135,12 @@ class _Search:
         self._outside[own.points[~grown(mask, edge_width(camera))[own.at]]] = True
         self._outside &= ~self.given
         self._left = [
-            _View.of(memory, _asked_at(k.camera), near)
+            _View.of(memory, asked_at(k.camera), near)
             for k in memory.keyframes
             if not (np.allclose(k.camera.w2c, camera.w2c) and np.allclose(k.camera.K, camera.K))
         ]
         self.answers: list[tuple[_View, Mask]] = []
+        self._judge()
 
     def _near(self, memory: SpatialMemory) -> Int64[np.ndarray, " m"]:
         """Seen points near enough to be of the thing."""
@@ -150,28 +151,26 @@ class _Search:
         near = np.einsum("ij,ij->i", away, away) <= reach**2
         return np.flatnonzero(near & (memory.labels.provenance != Provenance.COMPLETED))
 
-    @property
-    def found(self) -> Selection:
-        """(n,) what belongs to the thing as far as is known now."""
+    def _judge(self) -> None:
+        """What is found and refused by the votes as they stand."""
         believed = self.given | (~self._outside & (self._yes > self._no))
-        return self.given | self._cells.hanging_on(believed, self.given)
-
-    @property
-    def refused(self) -> Selection:
+        self.found = self.given | self._cells.hanging_on(believed, self.given)
+        """(n,) what belongs to the thing as far as is known now."""
+        self.refused = ~self.given & (self._outside | (self._no > self._yes))
         """(n,) what does not."""
-        return ~self.given & (self._outside | (self._no > self._yes))
 
     def cut(self, view: _View, answer: Mask) -> Mask:
         """An answer without what is refused, and of the rest what hangs together with what is known."""
-        return _parts_with(answer & ~view.showing(self.refused), view.showing(self.found))
+        return parts_touching(answer & ~view.showing(self.refused), view.showing(self.found))
 
     def views(self) -> Iterator[_View]:
         """The views worth asking, always the one that tells most of what is not known yet."""
         for _ in range(MOST_VIEWS):
-            found, settled = self.found, self.given | self._outside
             worth = 1 / (1 + 3.0 * (self._yes + self._no))
-            worth[settled] = 0
-            news = [float(worth[v.points].sum()) if v.showing(found).mean() > LEAST_SHOWN else 0.0 for v in self._left]
+            worth[self.given | self._outside] = 0
+            news = [
+                float(worth[v.points].sum()) if v.showing(self.found).mean() > LEAST_SHOWN else 0.0 for v in self._left
+            ]
             if not news or max(news) < LEAST_NEW * self.given.sum():
                 return
             yield self._left.pop(int(np.argmax(news)))
@@ -188,6 +187,7 @@ class _Search:
         self._yes[view.points[inside]] += 1
         self._no[view.points[~inside]] += 1
         self.answers.append((view, answer))
+        self._judge()
 
 
 class _Cells:
@@ -212,11 +212,6 @@ class _Cells:
         out = np.zeros(len(selection), bool)
         out[self._points[chosen & kept]] = True
         return out
-
-
-def _asked_at(camera: Camera) -> Camera:
-    share = min(1.0, LARGEST_ASKED / max(camera.width, camera.height))
-    return camera.resized(max(8, round(share * camera.width)), max(8, round(share * camera.height)))
 
 
 def _answer(segmenter: Segmenter, view: _View, search: _Search) -> Mask | None:
@@ -247,10 +242,3 @@ def _prompts(shown: Mask) -> Iterator[Prompt]:
     low = max(0.0, columns.min() - margin), max(0.0, rows.min() - margin)
     high = min(float(w), columns.max() + 1 + margin), min(float(h), rows.max() + 1 + margin)
     yield Prompt(np.empty((0, 2)), np.empty(0, bool), (*low, *high))
-
-
-def _parts_with(mask: Mask, seeds: Mask) -> Mask:
-    """The connected parts of a mask that hold a seed."""
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8))
-    kept = np.unique(labels[seeds & mask])
-    return np.isin(labels, kept[kept > 0])

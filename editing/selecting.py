@@ -210,19 +210,26 @@ class Selecting(ABC):
     @property
     def selected_points(self) -> Selection | None:
         """(n,) the points of the present selection, or None without one; those of other views once they are known."""
-        found = self._found()
-        return points_of(found if self._spread is None or self._spread[0] is not found else self._spread[1], self.state)
+        spread = self._asked_views
+        return points_of(self._found() if spread is None else spread[0], self.state)
 
     @property
     def everywhere_says(self) -> str:
         """What the other views showed of the selection; empty where they were not asked."""
-        if self._spread is None or self._spread[0] is not self._found() or not self._spread[2].asked:
+        spread = self._asked_views
+        if spread is None or not spread[1].asked:
             return ""
-        seen = self._spread[2]
+        seen = spread[1]
         views = f"{seen.asked} other view{'s' if seen.asked > 1 else ''}"
         if seen.volume is None:
             return f"Nothing more of it was found in {views}."
         return f"More of it was found in {seen.agreed} of {views}."
+
+    @property
+    def _asked_views(self) -> tuple[Chosen, EveryView] | None:
+        """The present selection as every view shows it, and what they said; None while they were not asked."""
+        kept = self._spread
+        return None if kept is None or kept[0] is not self._found() else kept[1:]
 
     @property
     def selects_in_space(self) -> bool:
@@ -281,7 +288,8 @@ class Selecting(ABC):
         memory = self.state.memory
         if not self.everywhere or found.volume is not None or len(memory.keyframes) < 2:
             return found
-        if self._spread is None or self._spread[0] is not found:
+        spread = self._asked_views
+        if spread is None:
             with self._timed("everywhere"):
                 seen = in_every_view(self.tools.segmenter, memory, self.state.camera, found.mask, progress)
             wide = found
@@ -289,4 +297,5 @@ class Selecting(ABC):
                 volume = self.state.objects.kept_out(seen.volume)
                 wide = replace(chosen(Picking(solid=volume), self.state), picking=found.picking)
             self._spread = found, wide, seen
-        return self._spread[1]
+            return wide
+        return spread[0]

@@ -2,6 +2,7 @@
 
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Float32, Int32, UInt8
 from scipy.ndimage import distance_transform_edt
@@ -22,6 +23,15 @@ def read_only(array: Any, dtype: Any, order: Literal["C", "F"] = "C") -> np.ndar
     view = np.asarray(array, dtype=dtype, order=order).view()
     view.flags.writeable = False
     return view
+
+
+def parts_touching(mask: Mask, seeds: Mask, corners: bool = True) -> Mask:
+    """The connected parts of the mask that hold a seed; `corners`: pixels that meet at a corner hang together."""
+    labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=8 if corners else 4)[1].astype(np.int32)
+    hit = np.zeros(labels.max(initial=0) + 1, bool)
+    hit[labels[seeds & mask]] = True
+    hit[0] = False
+    return hit[labels]
 
 
 def nearest_false(mask: Mask) -> np.ndarray:

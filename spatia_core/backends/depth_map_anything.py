@@ -14,7 +14,7 @@ from spatia_core import se3
 from spatia_core.arrays import Depth, Image, Intrinsics, Mask, Pose, read_only
 from spatia_core.backends import hub
 from spatia_core.backends.hub_model import HubModel, reading
-from spatia_core.backends.nano.sky import find_sky
+from spatia_core.backends.nano.sky import with_sky
 from spatia_core.backends.protocols import DepthPrediction
 from spatia_core.camera import Camera
 from spatia_core.errors import BackendUnavailable, InvalidInput
@@ -23,8 +23,6 @@ from spatia_core.frames import DepthMap
 SOURCE = hub.Source("facebook/map-anything-apache", 2.3, "The depth 'nano' works here without a download.")
 _MEAN, _STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 _SIDE, _MULTIPLE = 518, 14
-SKY = 30.0
-"""In median depths: the shell on which the sky lies."""
 _LEAST_TRAVEL = 0.01
 """Share of the scene's depth that given cameras must be apart for their distances to set the scale."""
 
@@ -72,14 +70,11 @@ class MapAnythingDepth(HubModel):
         raw = self._infer([image], None if K is None else [K], None)[0]
         height, width = image.shape[:2]
         depth = _enlarged(np.where(raw.sure, raw.depth, np.nan), width, height)
-        sure = ~np.isnan(depth)
-        if not sure.any():
+        if np.isnan(depth).all():
             raise InvalidInput(
                 "MapAnything is not sure of a single pixel of this photo. Give a depth map, or use nano."
             )
-        typical = float(np.median(depth[sure]))
-        sky = find_sky(np.where(sure, typical / np.where(sure, depth, 1), 1e-3).astype(np.float32), image)
-        depth = np.where(sky, np.float32(SKY * typical), depth).astype(np.float32)
+        depth, sky = with_sky(depth, image)
         if K is None:
             K = Camera(raw.K, np.eye(4), raw.depth.shape[1], raw.depth.shape[0]).resized(width, height).K
         return DepthPrediction(DepthMap(depth, self.name, True), read_only(K, np.float64), read_only(sky, bool))

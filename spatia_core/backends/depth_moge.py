@@ -10,7 +10,7 @@ import torch
 
 from spatia_core.arrays import Image, Intrinsics, read_only
 from spatia_core.backends import downloads
-from spatia_core.backends.nano.sky import find_sky
+from spatia_core.backends.nano.sky import with_sky
 from spatia_core.backends.protocols import DepthPrediction, Progress, silent
 from spatia_core.errors import BackendUnavailable, InvalidInput
 from spatia_core.frames import DepthMap
@@ -21,8 +21,6 @@ WEIGHTS = downloads.WeightFile(
 )
 """The small model, 141 MB, MIT."""
 INSTEAD = "The depth 'nano' works here without a download."
-SKY = 30.0
-"""In median depths: the shell on which the sky lies."""
 
 
 class MoGeDepth:
@@ -72,11 +70,7 @@ class MoGeDepth:
         sure = (found["mask"] > 0.5) & np.isfinite(found["depth"]) & (found["depth"] > 0)
         if not sure.any():
             raise InvalidInput("MoGe-2 can measure not a single pixel of this photo. Give a depth map, or use nano.")
-        depth = np.where(sure, found["depth"], np.nan).astype(np.float32)
-        typical = float(np.median(depth[sure]))
-        # what the network leaves out is mostly sky; the picture decides
-        sky = find_sky(np.where(sure, typical / np.where(sure, depth, 1), 1e-3).astype(np.float32), image)
-        depth = np.where(sky, np.float32(SKY * typical), depth)
+        depth, sky = with_sky(np.where(sure, found["depth"], np.nan).astype(np.float32), image)
         if K is None:  # the network's unit is the picture's width and height
             K = found["intrinsics"].astype(np.float64) * np.array([[width], [height], [1]])
         return DepthPrediction(DepthMap(depth, self.name, True), read_only(K, np.float64), read_only(sky, bool))

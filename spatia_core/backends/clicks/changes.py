@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
-from spatia_core.arrays import Mask
+from spatia_core.arrays import Mask, parts_touching
 from spatia_core.backends.clicks.cues import Clicks, Map
 
 _FREE = 1.5
@@ -34,10 +34,9 @@ def near_the_click(
     odds = np.log(sure / (1 - sure)) * (1 if positive else -1)
     wanted = (corrected == positive) | (steps < 1)
     changed = (odds > _FALL * (steps - _FREE)) & wanted & (side > 0)
-    _, labels = cv2.connectedComponents(changed.astype(np.uint8))
     touched = np.zeros(previous.shape, np.uint8)
     cv2.circle(touched, (x, y), max(2, round(_TOUCH * max(h, w))), 1, -1)
-    allowed = np.isin(labels, np.unique(labels[(touched > 0) & changed])) & changed
+    allowed = parts_touching(changed, touched > 0)
     return previous | allowed if positive else previous & ~allowed
 
 

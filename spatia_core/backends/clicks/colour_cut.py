@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
-from spatia_core.arrays import Image, Mask
+from spatia_core.arrays import Image, Mask, parts_touching
 from spatia_core.backends.clicks.cues import FARTHEST, Box, Clicks, CuePicture, Map, box_centre, box_mask
 
 _SURE = 0.98
@@ -31,7 +31,7 @@ def first_cut(picture: CuePicture, positive: Clicks, negative: Clicks, box: Box 
     if _inside(labels).all():  # a box around everything
         labels[0], labels[-1], labels[:, 0], labels[:, -1] = (cv2.GC_BGD,) * 4
     mask = _grab_cut(picture.rgb, labels)
-    return _parts_with(mask, seeds) if len(positive) else mask
+    return parts_touching(mask, seeds) if (seeds & mask).any() else mask
 
 
 def band_cut(image: Image, probability: Map, positive: Clicks, negative: Clicks) -> Mask:
@@ -99,13 +99,6 @@ def _grab_cut(image: Image, labels: np.ndarray, rounds: int = 1) -> Mask:
 
 def _inside(labels: np.ndarray) -> Mask:
     return labels % 2 == 1  # GC_FGD and GC_PR_FGD are the odd labels
-
-
-def _parts_with(mask: Mask, seeds: Mask) -> Mask:
-    """The connected parts of the mask that hold a seed; the mask itself when none does."""
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8))
-    kept = np.unique(labels[seeds & mask])
-    return np.isin(labels, kept) if kept.size else mask
 
 
 def _disc(radius: int) -> np.ndarray:

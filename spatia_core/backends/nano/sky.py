@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 from jaxtyping import Float32
 
-from spatia_core.arrays import Image, Mask
+from spatia_core.arrays import Depth, Image, Mask, parts_touching
 
+SHELL = 30.0
+"""In median depths: the shell on which the sky of a metric depth lies."""
 _SURE = 0.05
 """Inverse depth relative to the picture's mean below which the network means sky."""
 _MAYBE = 0.45
@@ -31,8 +33,8 @@ def find_sky(inverse: Float32[np.ndarray, "h w"], image: Image) -> Mask:
     window = np.ones((3, 3), np.uint8)
     smooth = cv2.dilate(grey, window).astype(np.int16) - cv2.erode(grey, window) < _SMOOTH
     sure = (relative < _SURE) & smooth
-    reached = _parts_touching((relative < _MAYBE) & smooth, _top_rows(sure))
-    reached = _parts_touching(reached & _below_share(reached, sure), _top_rows(reached))
+    reached = parts_touching((relative < _MAYBE) & smooth, _top_rows(sure), corners=False)
+    reached = parts_touching(reached & _below_share(reached, sure), _top_rows(reached), corners=False)
     # Noise and small clouds leave pinholes; the outline itself was eroded by the 3x3 test of smoothness.
     closed = cv2.morphologyEx(reached.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)).astype(bool)
     grown = cv2.dilate(closed.astype(np.uint8), window).astype(bool) & (relative < _MAYBE)
@@ -57,9 +59,12 @@ def _below_share(reached: Mask, sure: Mask) -> Mask:
     return share[labels] > 0.3
 
 
-def _parts_touching(mask: Mask, seeds: Mask) -> Mask:
-    labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)[1].astype(np.int32)
-    hit = np.zeros(labels.max() + 1, bool)
-    hit[labels[seeds & mask]] = True
-    hit[0] = False
-    return hit[labels]
+def with_sky(depth: Depth, image: Image) -> tuple[Depth, Mask]:
+    """A metric depth, somewhere known, with its sky on `SHELL`, and (h, w) where that is.
+
+    What is unknown (NaN) may be sky: what a network leaves out mostly is, but the picture decides.
+    """
+    known = ~np.isnan(depth)
+    typical = float(np.median(depth[known]))
+    sky = find_sky(np.where(known, typical / np.where(known, depth, 1), 1e-3).astype(np.float32), image)
+    return np.where(sky, np.float32(SHELL * typical), depth).astype(np.float32), sky
