@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from scipy import ndimage
 
 from editing.chosen import asked_at
 from editing.selection import edge_width, grown, lift_mask, shown_mask
 from editing.volume_selection import Drawn, InView, Volume
 from spatia_core.arrays import Mask, Selection, parts_touching
-from spatia_core.backends.protocols import Progress, Prompt, Segmenter, silent
+from spatia_core.backends.protocols import Following, Progress, Prompt, Segmenter, silent
 from spatia_core.camera import Camera
 from spatia_core.memory import Provenance, SpatialMemory
 from spatia_core.render import Rendering, render
@@ -71,11 +71,13 @@ def in_every_view(
     Raises InvalidInput when the mask shows nothing.
     """
     search = _Search(memory, camera, mask)
+    follow = getattr(segmenter, "follow", None)
+    following: Following | None = follow and follow(search.own.seen.rgb, mask)
     asked = 0
     for view in search.views():
         progress(asked / MOST_VIEWS, "Looking for it in other views")
         asked += 1
-        answer = _answer(segmenter, view, search)
+        answer = _answer(segmenter, following, view, search)
         if answer is not None:
             search.vote(view, answer)
     if len(search.answers) < BELIEVED * asked:
@@ -128,7 +130,8 @@ class _Search:
         self.given = lift_mask(memory, camera, mask)
         """(n,) what the mask shows."""
         near = self._near(memory)
-        own = _View.of(memory, camera, near)
+        self.own = own = _View.of(memory, camera, near)
+        """The person's view."""
         self.near, self._outside, self._yes, self._no = (np.zeros(len(memory), kind) for kind in (bool, bool, int, int))
         self.near[near] = True
         self._cells = _Cells(memory.xyz[near], near)
@@ -214,20 +217,30 @@ class _Cells:
         return out
 
 
-def _answer(segmenter: Segmenter, view: _View, search: _Search) -> Mask | None:
+def _answer(segmenter: Segmenter, following: Following | None, view: _View, search: _Search) -> Mask | None:
     """The thing as the segmenter sees it in a view, where it agrees with what is known of it."""
-    shown = view.showing(search.found)
     possible = view.showing(search.near)
-    embedding = segmenter.embed(view.seen.rgb)
     best, mask = AGREEING, None
-    for prompt in _prompts(shown):
-        for candidate in segmenter.segment(embedding, prompt).masks & possible:
+    for candidates in _candidates(segmenter, following, view, search):
+        for candidate in candidates & possible:
             agrees = search.agreement(view, candidate)
             if agrees > best:
                 best, mask = agrees, candidate
         if best > CERTAIN:
             break
     return None if mask is None else search.cut(view, mask)
+
+
+def _candidates(
+    segmenter: Segmenter, following: Following | None, view: _View, search: _Search
+) -> Iterator[Bool[np.ndarray, "k h w"]]:
+    """What the segmenter says: of the thing it follows, where it can, then when it is pointed at it."""
+    picture = view.seen.rgb
+    if following is not None:
+        yield following(picture)[None]
+    embedding = segmenter.embed(picture)
+    for prompt in _prompts(view.showing(search.found)):
+        yield segmenter.segment(embedding, prompt).masks
 
 
 def _prompts(shown: Mask) -> Iterator[Prompt]:

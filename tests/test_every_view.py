@@ -115,6 +115,36 @@ def test_an_answer_that_contradicts_what_is_known_does_not_count():
     assert quality(found.volume.points(memory()))[1] > 0.95
 
 
+class Follower(Oracle):
+    """It knows the thing again in other pictures, or takes everything else for it."""
+
+    def __init__(self, wrong=(), strays=False):
+        super().__init__(wrong)
+        self.strays, self.given = strays, []
+
+    def follow(self, image, mask):
+        self.given.append((self.embed(image), mask))
+        return lambda picture: (ring()[self.embed(picture)][1].object_id == 1) != self.strays
+
+
+def test_a_segmenter_that_follows_things_is_believed_before_one_that_must_be_pointed_at_them():
+    oracle = Follower(wrong=range(len(ANGLES)))
+    found = in_every_view(oracle, memory(), ring()[0][0], mask())
+    assert oracle.given[0][0] == 0, "it is shown the person's own view"
+    np.testing.assert_array_equal(oracle.given[0][1], mask())
+    assert found.volume is not None
+    recall, precision = quality(found.volume.points(memory()))
+    assert recall > 0.95
+    assert precision > 0.95
+
+
+def test_where_it_loses_the_thing_it_is_pointed_at_it():
+    found = in_every_view(Follower(strays=True), memory(), ring()[0][0], mask())
+    assert found.agreed == found.asked > 0
+    assert found.volume is not None
+    assert quality(found.volume.points(memory()))[0] > 0.95
+
+
 def test_nothing_is_added_when_no_view_agrees():
     found = in_every_view(Oracle(wrong=range(len(ANGLES))), memory(), ring()[0][0], mask())
     assert found.volume is None

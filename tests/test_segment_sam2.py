@@ -11,6 +11,7 @@ from transformers import (
     Sam2HieraDetConfig,
     Sam2Model,
     Sam2VideoConfig,
+    Sam2VideoInferenceSession,
     Sam2VideoModel,
     Sam2VisionConfig,
 )
@@ -29,6 +30,7 @@ ONE = np.array([[70.0, 40.0]]), np.array([True])
 
 
 def save_tiny(folder: Path, video: bool = False) -> str:
+    hidden = 128 if video else 32  # more than the 64 of a memory, which the video model's layers are built for
     hiera = Sam2HieraDetConfig(
         hidden_size=8,
         image_size=[SIDE, SIDE],
@@ -43,13 +45,13 @@ def save_tiny(folder: Path, video: bool = False) -> str:
         backbone_config=hiera,
         backbone_channel_list=[64, 32, 16, 8],
         backbone_feature_sizes=[[32, 32], [16, 16], [8, 8]],
-        fpn_hidden_size=32,
+        fpn_hidden_size=hidden,
     )
     parts: dict[str, Any] = {
         "vision_config": vision.to_dict(),
-        "prompt_encoder_config": {"hidden_size": 32, "image_size": SIDE, "mask_input_channels": 4},
+        "prompt_encoder_config": {"hidden_size": hidden, "image_size": SIDE, "mask_input_channels": 4},
         "mask_decoder_config": {
-            "hidden_size": 32,
+            "hidden_size": hidden,
             "mlp_dim": 32,
             "num_hidden_layers": 1,
             "num_attention_heads": 2,
@@ -60,7 +62,7 @@ def save_tiny(folder: Path, video: bool = False) -> str:
     torch.manual_seed(4)
     if video:
         small: dict[str, Any] = {
-            f"memory_{k}": 32
+            f"memory_{k}": hidden
             for k in (
                 "attention_hidden_size",
                 "attention_feed_forward_hidden_size",
@@ -70,9 +72,17 @@ def save_tiny(folder: Path, video: bool = False) -> str:
             )
         }
         config = Sam2VideoConfig(
-            **parts, **small, memory_encoder_output_channels=16, mask_downsampler_embed_dim=32, image_size=SIDE
+            **parts,
+            **small,
+            memory_attention_rope_feat_sizes=[8, 8],
+            memory_encoder_output_channels=64,
+            mask_downsampler_embed_dim=hidden,
+            image_size=SIDE,
         )
-        Sam2VideoModel(config).save_pretrained(folder)
+        model = Sam2VideoModel(config)
+        # by chance such a model may see the thing nowhere; this one sees it everywhere
+        torch.nn.init.constant_(model.mask_decoder.pred_obj_score_head.proj_out.bias, 50.0)
+        model.save_pretrained(folder)
     else:
         Sam2Model(Sam2Config(**parts)).save_pretrained(folder)
     return str(folder)
@@ -134,6 +144,41 @@ def test_places_are_told_in_pixels_of_the_network_s_square(sam2, photo):
 def test_the_published_layout_of_the_video_model_is_read(tmp_path, photo):
     backend = registry.create("segmenter", "sam2", weights=save_tiny(tmp_path, video=True))
     assert backend.segment(backend.embed(photo), Prompt(*ONE)).masks.shape == (3, H, W)
+
+
+def test_a_thing_is_followed_from_picture_to_picture(tmp_path, photo):
+    """As transformers' own video model follows it, told by us what was seen before."""
+    backend = registry.create("segmenter", "sam2", weights=save_tiny(tmp_path, video=True))
+    later = [np.roll(photo, 9 * k, 1) for k in (1, 2)]
+    mask = np.zeros((H, W), bool)
+    mask[20:60, 30:90] = True
+    follow = backend.follow(photo, mask)
+    found = [follow(p) for p in later]
+    assert all(m.shape == (H, W) and m.dtype == bool for m in found)
+    again = backend.follow(photo, mask)
+    np.testing.assert_array_equal(found, [again(p) for p in later])
+    other = backend.follow(photo, ~mask)
+    model = backend._following_model(backend._with_memory)
+    assert model.vision_encoder is backend._model.vision_encoder
+
+    frames = torch.cat([backend._square(p) for p in (photo, *later)])
+    session = Sam2VideoInferenceSession(video=frames, video_height=H, video_width=W, dtype=torch.float32)
+    asked = torch.nn.functional.interpolate(
+        torch.from_numpy(mask).float()[None, None], (SIDE, SIDE), mode="bilinear", antialias=True
+    )
+    session.add_mask_inputs(session.obj_id_to_idx(7), 0, (asked >= 0.5).float())
+    session.obj_with_new_inputs = [7]
+    logits = [model(session, frame_idx=k).pred_masks for k in range(3)]
+    theirs = [torch.nn.functional.interpolate(x, (H, W), mode="bilinear")[0, 0] > 0 for x in logits]
+    np.testing.assert_array_equal(found, torch.stack(theirs[1:]).numpy())
+    assert all(m.any() and not m.all() for m in found)
+    assert any((m != other(p)).any() for m, p in zip(found, later, strict=True)), "the mask counts"
+
+
+def test_weights_of_the_picture_model_follow_nothing(sam2, photo):
+    assert sam2.follow(photo, np.ones((H, W), bool)) is None
+    with pytest.raises(InvalidInput, match="mask has shape"):
+        sam2.follow(photo, np.ones((4, 4), bool))
 
 
 def test_all_things_can_be_looked_for(sam2, photo):

@@ -99,8 +99,16 @@ class Segmentation:
     """(k,) the backend's own belief in each mask, in [0, 1]."""
 
 
+Following = Callable[[Image], Mask]
+"""Takes the next picture and gives the mask of the thing that is followed, empty where it is not seen."""
+
+
 class Segmenter(Protocol):
-    """Clicks to masks, at SAM's two-step cost: embed a picture once, then ask often."""
+    """Clicks to masks, at SAM's two-step cost: embed a picture once, then ask often.
+
+    One that knows things again in other pictures has a method `follow(image, mask)`: it gives a Following for the thing
+    under a mask of a picture, or None where its weights cannot.
+    """
 
     name: str
 

@@ -1,9 +1,10 @@
-"""Segment Anything 2.1 (Ravi et al. 2024) through transformers, for pictures; its preparation of them is our own.
+"""Segment Anything 2.1 (Ravi et al. 2024) through transformers, for pictures and from one picture to the next.
 
-transformers' own preparation needs torchvision, which is not used here.
+Its preparation of pictures is our own: that of transformers needs torchvision, which is not used here.
 """
 
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,13 +14,13 @@ import torch
 from jaxtyping import Float32
 from torch import Tensor
 from torch.nn import functional
-from transformers import Sam2Model
+from transformers import Sam2Model, Sam2VideoInferenceSession, Sam2VideoModel
 
 from spatia_core.arrays import Image, Mask, read_only
 from spatia_core.backends import hub
 from spatia_core.backends.hub_model import HubModel, reading
 from spatia_core.backends.model_files import read_json
-from spatia_core.backends.protocols import Prompt, Segmentation
+from spatia_core.backends.protocols import Following, Prompt, Segmentation
 from spatia_core.errors import BackendUnavailable, InvalidInput
 
 SOURCE = hub.Source("facebook/sam2.1-hiera-tiny", 0.16, "The segmenter 'hybrid' works here without a download.")
@@ -47,10 +48,16 @@ class Sam2Segmenter(HubModel):
 
     name: ClassVar[str] = "sam2"
     source: ClassVar[hub.Source] = SOURCE
+    _with_memory: Path | None = field(init=False, default=None)
+    """Where the weights of the video model lie; None = these are of the picture model."""
+    _follower: Any = field(init=False, default=None)
+    _follower_lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def _loaded(self, folder: Path, device: str) -> Any:
         kind = read_json(folder / "config.json").get("model_type")
-        if kind not in ("sam2", "sam2_video"):  # the published weights are those of the video model
+        if kind == "sam2_video":  # as published
+            self._with_memory = folder
+        elif kind != "sam2":
             raise BackendUnavailable(
                 f"{folder} holds a model of type {kind!r}; this backend runs 'sam2'. {SOURCE.instead}"
             )
@@ -64,11 +71,8 @@ class Sam2Segmenter(HubModel):
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
             raise InvalidInput(f"A photo must be (h, w, 3) uint8 RGB, got {image.dtype} of shape {image.shape}.")
         self.prepare()
-        side = self._side
         with torch.inference_mode():
-            pixels = torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)
-            square = functional.interpolate(pixels[None], (side, side), mode="bilinear", antialias=True)
-            features = self._model.get_image_embeddings(((square - _MEAN) / _STD).to(self._model.device))
+            features = self._model.get_image_embeddings(self._square(image))
         return Sam2Embedding((image.shape[0], image.shape[1]), tuple(features))
 
     def segment(self, embedding: Sam2Embedding, prompt: Prompt) -> Segmentation:
@@ -103,6 +107,48 @@ class Sam2Segmenter(HubModel):
             )
         order = np.argsort(-scores, kind="stable")
         return Segmentation(read_only(masks[order], bool), read_only(scores[order].clip(0, 1), np.float64))
+
+    def follow(self, image: Image, mask: Mask) -> Following | None:
+        """Follows the thing under a mask of a picture through further ones; None with weights of the picture model.
+
+        Every answer is remembered with the picture, as in a film: the next is found by what was seen so far.
+        """
+        if mask.shape != image.shape[:2]:
+            raise InvalidInput(f"The mask has shape {mask.shape}, the picture {image.shape[:2]}.")
+        self.prepare()
+        if self._with_memory is None:
+            return None
+        model, thing = self._following_model(self._with_memory), 0
+        seen = Sam2VideoInferenceSession(inference_device=model.device, dtype=model.dtype)
+        whole = torch.from_numpy(mask.astype(np.float32))[None, None]
+        square = functional.interpolate(whole, (self._side, self._side), mode="bilinear", antialias=True)
+        seen.add_mask_inputs(seen.obj_id_to_idx(thing), 0, (square >= 0.5).float())
+        seen.obj_with_new_inputs = [thing]
+        model(seen, frame=self._square(image))
+
+        def found(image: Image) -> Mask:
+            logits = model(seen, frame=self._square(image)).pred_masks.float()
+            full = functional.interpolate(logits, image.shape[:2], mode="bilinear", align_corners=False)
+            return read_only((full[0, 0] > 0).cpu().numpy(), bool)
+
+        return found
+
+    def _following_model(self, folder: Path) -> Any:
+        """The video model; it shares the encoder of pictures with the picture model."""
+        with self._follower_lock:
+            if self._follower is None:
+                with reading(folder, "SAM 2", SOURCE):
+                    model: Any = Sam2VideoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+                model.vision_encoder = self._model.vision_encoder
+                self._follower = model.eval().requires_grad_(False).to(self._model.device)
+            return self._follower
+
+    def _square(self, image: Image) -> Float32[Tensor, "1 3 side side"]:
+        """The picture as the network sees it: stretched to its square, colours normalised."""
+        side = self._side
+        pixels = torch.from_numpy(image.astype(np.float32) / 255).permute(2, 0, 1)
+        square = functional.interpolate(pixels[None], (side, side), mode="bilinear", antialias=True)
+        return ((square - _MEAN) / _STD).to(self._model.device)
 
     @property
     def _side(self) -> int:
