@@ -64,6 +64,13 @@ class Student:
             getattr(self, key).load_state_dict(value)
 
 
+def quick_arithmetic(device: torch.device) -> torch.autocast:
+    """bfloat16 where the device counts in it; a CPU that must imitate it takes eight times as long as with float32."""
+    known = torch.cpu.get_capabilities()
+    able = device.type != "cpu" or any(known.get(k, False) for k in ("amx_bf16", "avx512_bf16", "bf16"))
+    return torch.autocast(device.type, torch.bfloat16, enabled=able)
+
+
 def share_of(step: int, seconds: float, steps: int, minutes: float | None) -> float:
     """How much of a training is done: by the clock where it has minutes, else by steps."""
     return seconds / 60 / minutes if minutes else step / steps

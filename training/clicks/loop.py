@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.clicks.crew import GROUPS, Crew, Sheets
-from training.students import Student, rate_at, resumed, save, share_of
+from training.students import Student, quick_arithmetic, rate_at, resumed, save, share_of
 
 _WARM_UP = 200
 _CLICKS = (2, 6)
@@ -133,7 +133,7 @@ def _look(students: Sequence[Student], sheet: Sheets, group: int, at: tuple[int,
     for k, student in enumerate(students):
         mirrored = k % 2 == 1
         pictures, told, wanted = (x.flip(-1) if mirrored else x for x in (rgb, cues, truth))
-        with torch.autocast(device.type, torch.bfloat16):
+        with quick_arithmetic(device):
             logits = student.network(pictures, told)
         loss = loss_of(logits.float(), wanted)
         student.improve(loss, step)

@@ -14,7 +14,7 @@ from torch.nn import functional
 from training.depth.albums import Album, Rendered
 from training.depth.examples import Studio
 from training.depth.losses import depth_loss, outline_loss
-from training.students import Student, rate_at, resumed, save, share_of
+from training.students import Student, quick_arithmetic, rate_at, resumed, save, share_of
 
 _SIZES = {
     "world": ((0.4, (128, 96)), (0.65, (192, 128)), (1.0, (224, 160))),
@@ -127,7 +127,7 @@ def _taught(students: Sequence[Student], photos: Tensor) -> Album:
     for student in students:
         for mirrored in (False, True):
             y = (x.flip(3) if mirrored else x).contiguous(memory_format=torch.channels_last)
-            with torch.autocast(x.device.type, torch.bfloat16):
+            with quick_arithmetic(x.device):
                 inverse = student.average(y)
             inverse = functional.interpolate(inverse.float()[:, None], x.shape[2:], mode="bilinear")[:, 0]
             total += (inverse.flip(2) if mirrored else inverse) / inverse.mean((1, 2), keepdim=True)
@@ -137,7 +137,7 @@ def _taught(students: Sequence[Student], photos: Tensor) -> Album:
 def _step(student: Student, batch: Batch, step: int) -> Tensor:
     """One optimisation step; the losses: all together, level, gradient, shape, outline."""
     rgb, truth, mask = batch
-    with torch.autocast(rgb.device.type, torch.bfloat16):
+    with quick_arithmetic(rgb.device):
         found = student.network(rgb)
     found = found.float()
     parts = (*depth_loss(found[: len(truth)], truth), outline_loss(found[len(truth) :], mask))
