@@ -95,6 +95,69 @@ def test_a_map_of_another_shape_is_left_aside_and_that_is_said():
     assert any("another shape" in note for note in found.notes)
 
 
+SPACES = " ".join(
+    f'xmlns:{name}="http://ns.google.com/photos/dd/1.0/{name.lower()}/"'
+    for name in ("Device", "Container", "Item", "Camera", "DepthMap")
+)
+
+
+def container(*files: tuple[str, bytes], elements: bool = False, **properties: object) -> bytes:
+    """A photo with files hung on to its end, and what Dynamic Depth says of them."""
+    listed = [("primary", 0), *((name, len(data)) for name, data in files)]
+
+    def told(space: str, said: dict[str, object]) -> str:
+        if elements:
+            return ">" + "".join(f"<{space}:{k}>{v}</{space}:{k}>" for k, v in said.items())
+        return "".join(f' {space}:{k}="{v}"' for k, v in said.items()) + ">"
+
+    items = "".join(
+        f"<rdf:li><Container:Item{told('Item', {'DataURI': name, 'Mime': 'image/png', 'Length': length})}"
+        "</Container:Item></rdf:li>"
+        for name, length in listed
+    )
+    said = {"Format": "RangeInverse", "Near": 0.5, "Far": 8.0, "Units": "Meters", "DepthURI": "android/depthmap"}
+    record = (
+        f'<rdf:RDF {NAMES} {SPACES}><rdf:Description rdf:about=""><Device:Container><Container:Directory><rdf:Seq>'
+        f"{items}</rdf:Seq></Container:Directory></Device:Container>"
+        f"<Camera:DepthMap{told('DepthMap', said | properties)}</Camera:DepthMap></rdf:Description></rdf:RDF>"
+    )
+    own = segment(b"http://ns.adobe.com/xap/1.0/\0" + record.encode())
+    return photo(own) + b"".join(data for _, data in files)
+
+
+MAP = "android/depthmap", base64.b64decode(map_file("PNG", 16))
+GAIN = "android/gainmap", b"some other file"
+
+
+@pytest.mark.parametrize("elements", [False, True])
+@pytest.mark.parametrize("files", [(MAP,), (GAIN, MAP), (MAP, GAIN)])
+def test_a_map_hung_on_to_the_photo_s_end_is_found_among_the_others(files, elements):
+    found = load_photo(container(*files, elements=elements))
+    np.testing.assert_allclose(small(found.depth), EXPECTED, rtol=1e-3)
+    assert found.size == (W, H)
+
+
+def test_a_map_of_something_else_is_no_depth():
+    assert load_photo(container(MAP, ItemSemantic="Segmentation")).depth is None
+
+
+@pytest.mark.parametrize("wrong", [{"Far": 0.1}, {"Units": "feet"}, {"Near": "near"}, {"Format": "Other"}])
+def test_a_broken_map_at_the_end_is_told_in_a_sentence(wrong):
+    with pytest.raises(InvalidInput, match="carries a depth map that cannot be read"):
+        load_photo(container(MAP, **wrong))
+    with pytest.raises(InvalidInput, match="carries a depth map that cannot be read"):
+        load_photo(container((MAP[0], MAP[1][:60])))
+
+
+@pytest.mark.parametrize("lost", [{"DepthURI": "elsewhere"}, {"DepthURI": "primary"}, {}])
+def test_a_map_that_was_cut_off_is_said_and_the_photo_is_used_without(lost):
+    whole = container(MAP, **lost)
+    found = load_photo(whole if lost else whole[: -len(MAP[1])])
+    assert found.depth is None
+    assert any("was cut off" in note for note in found.notes)
+    assert found.size == (W, H)
+
+
 def test_photos_without_a_map_have_none():
     assert load_photo(photo()).depth is None
     assert load_photo(photo(main_record(**INVERSE))).depth is None

@@ -72,7 +72,7 @@ def load_photo(source: PathLike | bytes) -> Photo:
         if min(width, height) < MIN_SIDE:
             raise InvalidInput(f"{name} is {width}x{height} pixels; a photo needs at least {MIN_SIDE} pixels a side.")
         try:
-            return _photo(picture, name)
+            return _photo(picture, name, data)
         except InvalidInput:
             raise
         except Exception as e:  # a decoder may raise anything on a broken file
@@ -98,11 +98,11 @@ def _opened(data: bytes, name: str) -> Image.Image:
     return picture
 
 
-def _photo(picture: Image.Image, name: str) -> Photo:
+def _photo(picture: Image.Image, name: str, data: bytes) -> Photo:
     notes: list[str] = []
     full = picture.size
     focal = _focal_share(picture, notes)
-    depth = portrait_depth(picture, name)
+    depth = portrait_depth(picture, name, data, notes)
     count = getattr(picture, "n_frames", 1)
     if count > 1 and picture.format != "MPO":
         notes.append(f"The file holds {count} pictures; the first one is used.")
