@@ -19,7 +19,7 @@ from editing.selection import edge_width, grown, lift_mask, shown_mask
 from editing.volume_selection import Drawn, InView, Volume
 from spatia_core.arrays import Mask, Selection, parts_touching
 from spatia_core.backends.protocols import Following, Progress, Prompt, Segmenter, silent
-from spatia_core.camera import Camera
+from spatia_core.camera import Camera, Pixels
 from spatia_core.memory import Provenance, SpatialMemory
 from spatia_core.render import Rendering, render
 
@@ -102,21 +102,17 @@ class _View:
     seen: Rendering
     points: Int64[np.ndarray, " k"]
     """(k,) the points of interest that it shows."""
-    at: tuple[np.ndarray, np.ndarray]
+    at: Pixels
     """Row and column of each."""
 
     @classmethod
     def of(cls, memory: SpatialMemory, camera: Camera, among: Int64[np.ndarray, " m"]) -> "_View":
         """What a camera shows of some points; those just behind the surface that is seen count as seen."""
         seen = render(memory.cloud, camera)
-        uv, z = camera.project(memory.xyz[among])
+        ahead, z, (rows, columns) = camera.in_view(memory.xyz[among])
         with np.errstate(invalid="ignore"):
-            ahead = (z > 0) & (uv >= 0).all(1) & (uv[:, 0] < camera.width) & (uv[:, 1] < camera.height)
-        points, z = among[ahead], z[ahead]
-        x, y = uv[ahead].astype(np.int32).T
-        with np.errstate(invalid="ignore"):
-            shown = z <= seen.depth[y, x] * SURFACE
-        return cls(camera, seen, points[shown], (y[shown], x[shown]))
+            shown = z[ahead] <= seen.depth[rows, columns] * SURFACE
+        return cls(camera, seen, among[ahead][shown], (rows[shown], columns[shown]))
 
     def showing(self, selection: Selection) -> Mask:
         """(h, w) where it shows selected points."""

@@ -91,7 +91,7 @@ def _padded(mask: Mask, camera: Camera) -> tuple[Bool[np.ndarray, "wide_h wide_w
 
 def completed_beside(memory: SpatialMemory, camera: Camera, mask: Mask) -> Selection:
     """The completed points behind a thing and at its border, which continued it or its edge."""
-    under, _ = points_under(memory, camera, grown(mask, edge_width(camera)))
+    under, _, _ = points_under(memory, camera, grown(mask, edge_width(camera)))
     return under & memory.of(Provenance.COMPLETED)
 
 

@@ -54,11 +54,10 @@ def _collisions(memory: SpatialMemory, path: Sequence[Camera]) -> Iterator[int]:
     points = memory.xyz[real[:: max(1, len(real) // SAMPLE)]]
     ahead = np.zeros(len(points), bool)
     for k, camera in enumerate(path):
-        uv, z = camera.project(points)
+        in_view, z, _ = camera.in_view(points)
         if np.count_nonzero(ahead & (z <= 0)) > max(THROUGH * len(points), 2):
             yield k
-        with np.errstate(invalid="ignore"):
-            ahead = (z > 0) & (uv >= 0).all(1) & (uv < np.array([camera.width, camera.height])).all(1)
+        ahead = in_view
 
 
 def _shares(memory: SpatialMemory, cameras: Sequence[Camera]) -> tuple[list[float], list[float]]:

@@ -163,9 +163,7 @@ def hint(memory: SpatialMemory, placed: PointCloud, ground: Ground, camera: Came
         said.append("It hangs in the air.")
     elif foot < -0.15 * tall:
         said.append("Part of it is below the ground.")
-    uv, z = camera.project(placed.xyz)
-    with np.errstate(invalid="ignore"):
-        seen = (z > 0) & (uv >= 0).all(1) & (uv < [camera.width, camera.height]).all(1)
+    seen, _, _ = camera.in_view(placed.xyz)
     if seen.mean() < 0.05:
         said.append("It is outside the picture there.")
     return " ".join(said[:2])

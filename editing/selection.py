@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from spatia_core.arrays import Depth, Mask, Selection, nearest_false
-from spatia_core.camera import Camera
+from spatia_core.camera import Camera, Pixels
 from spatia_core.errors import InvalidInput
 from spatia_core.memory import Provenance, SpatialMemory
 from spatia_core.render import Rendering, render
@@ -83,17 +83,15 @@ def selected_pixels(mask: Mask, seen: Rendering, camera: Camera) -> Mask:
     return _without_background(mask & seen.coverage, seen.depth, max(3, 2 * edge_width(camera)))
 
 
-def points_under(memory: SpatialMemory, camera: Camera, mask: Mask) -> tuple[Selection, np.ndarray]:
-    """The points that project into the mask, in front of the camera, and the z-depth of every point.
+def points_under(memory: SpatialMemory, camera: Camera, mask: Mask) -> tuple[Selection, np.ndarray, Pixels]:
+    """The points that project into the mask, in front of the camera, the z-depth of every point, and their pixels.
 
     Hidden points count as well; see `lift_mask` for those that are seen.
     """
-    uv, z = camera.project(memory.xyz)
-    with np.errstate(invalid="ignore"):
-        inside = (z > 0) & (uv[:, 0] >= 0) & (uv[:, 0] < camera.width) & (uv[:, 1] >= 0) & (uv[:, 1] < camera.height)
-    x, y = uv[inside].astype(np.int32).T
-    inside[inside] = mask[y, x]
-    return inside, z
+    inside, z, (rows, columns) = camera.in_view(memory.xyz)
+    hit = mask[rows, columns]
+    inside[inside] = hit
+    return inside, z, (rows[hit], columns[hit])
 
 
 def lift_mask(memory: SpatialMemory, camera: Camera, mask: Mask, seen: Rendering | None = None) -> Selection:
@@ -103,13 +101,9 @@ def lift_mask(memory: SpatialMemory, camera: Camera, mask: Mask, seen: Rendering
     """
     seen = render(memory.cloud, camera) if seen is None else seen
     pixels = selected_pixels(checked(mask, camera), seen, camera)
-    under, z = points_under(memory, camera, pixels)
-    chosen = np.zeros(len(memory), bool)
-    where = np.flatnonzero(under)
-    uv, _ = camera.project(memory.xyz[where])
-    x, y = uv.astype(np.int32).T
-    real = memory.labels.provenance[where] != Provenance.COMPLETED
-    chosen[where] = real & (z[where] <= seen.depth[y, x] * THICKNESS)
+    chosen, z, at = points_under(memory, camera, pixels)
+    real = memory.labels.provenance[chosen] != Provenance.COMPLETED
+    chosen[chosen] = real & (z[chosen] <= seen.depth[at] * THICKNESS)
     chosen[seen.point_index[pixels]] = True
     if not chosen.any():
         raise InvalidInput("The selected pixels show nothing that is known. Select a part of the scene.")

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.spatial import KDTree
 
-from editing.selection import Combination
+from editing.selection import Combination, points_under
 from spatia_core import se3
 from spatia_core.arrays import Depth, Mask, Selection, read_only
 from spatia_core.camera import Camera
@@ -54,7 +54,7 @@ class InView:
 
     def points(self, memory: SpatialMemory) -> Selection:
         """(n,) True under the mask."""
-        inside, z, pixel = _under(memory, self.camera, self.mask)
+        inside, z, pixel = points_under(memory, self.camera, self.mask)
         if self.through or not inside.any():
             return inside
         seen = render(memory.cloud, self.camera)
@@ -256,17 +256,6 @@ def checked_points(chosen: Selection) -> Selection:
 def _finite(values: tuple[float, ...], what: str) -> None:
     if not np.isfinite(values).all():
         raise InvalidInput(f"{what} needs finite numbers.")
-
-
-def _under(memory: SpatialMemory, camera: Camera, mask: Mask) -> tuple[Selection, np.ndarray, tuple[np.ndarray, ...]]:
-    """The points under the mask in front of the camera, all z-depths, and (rows, columns) of those points."""
-    uv, z = camera.project(memory.xyz)
-    with np.errstate(invalid="ignore"):
-        inside = (z > 0) & (uv[:, 0] >= 0) & (uv[:, 0] < camera.width) & (uv[:, 1] >= 0) & (uv[:, 1] < camera.height)
-    x, y = uv[inside].astype(np.int32).T
-    hit = mask[y, x]
-    inside[inside] = hit
-    return inside, z, (y[hit], x[hit])
 
 
 def _reach(seen: Rendering) -> Depth:

@@ -4,11 +4,14 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int32
 
 from spatia_core import se3
-from spatia_core.arrays import Depth, Intrinsics, Points, Pose, read_only
+from spatia_core.arrays import Depth, Intrinsics, Points, Pose, Selection, read_only
 from spatia_core.errors import InvalidInput
+
+Pixels = tuple[Int32[np.ndarray, " k"], Int32[np.ndarray, " k"]]
+"""Rows and columns."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -86,6 +89,14 @@ class Camera:
         safe = np.where(z > 0, z, np.nan)
         uv = p[:, :2] / safe[:, None] * [self.K[0, 0], self.K[1, 1]] + self.K[:2, 2]
         return uv, z
+
+    def in_view(self, points: Points) -> tuple[Selection, Float[np.ndarray, " n"], Pixels]:
+        """Which world points lie before the camera and within its picture, every point's z-depth, and their pixels."""
+        uv, z = self.project(points)
+        with np.errstate(invalid="ignore"):
+            inside = (uv >= 0).all(1) & (uv[:, 0] < self.width) & (uv[:, 1] < self.height)
+        x, y = uv[inside].astype(np.int32).T
+        return inside, z, (y, x)
 
     def rays(self) -> Float[np.ndarray, "h w 3"]:
         """Directions through the pixel centres in the camera frame, z = 1."""

@@ -50,6 +50,17 @@ def test_points_behind_or_beside_the_camera_have_no_pixel():
     np.testing.assert_allclose(z, [-1, 0])
 
 
+def test_what_is_in_view_is_told_with_its_pixels():
+    camera = Camera.from_fov(80, 40, np.deg2rad(60))
+    points = np.array([[0, 0, 2], [0, 0, -2], [9, 0, 2], [0.1, -0.2, 1], [0, 2, 2]], np.float32)
+    inside, z, (rows, columns) = camera.in_view(points)
+    np.testing.assert_array_equal(inside, [True, False, False, True, False])
+    np.testing.assert_allclose(z, points[:, 2])
+    uv, _ = camera.project(points[inside])
+    np.testing.assert_array_equal(np.stack([columns, rows], 1), np.floor(uv))
+    assert [len(a) for a in (camera.in_view(points[:0])[0], rows)] == [0, 2]
+
+
 def test_no_points_project_to_no_pixels():
     uv, z = camera().project(np.zeros((0, 3), np.float32))
     assert uv.shape == (0, 2)
