@@ -78,15 +78,7 @@ class MoGeDepth:
     def _file(self, progress: Progress) -> Path:
         if self._weights is not None:
             return self._weights
-        if not self._download and not (self._folder / self._source.name).is_file():
-            raise BackendUnavailable(
-                f"The MoGe-2 weights {self._source.name} are not in {self._folder} and downloading is off. Put the "
-                f"file there or allow the download. {INSTEAD}"
-            )
-        try:
-            return downloads.fetch(self._source, self._folder, progress)
-        except BackendUnavailable as e:
-            raise BackendUnavailable(f"{e} {INSTEAD}") from e
+        return downloads.found(self._source, self._folder, self._download, "MoGe-2", INSTEAD, progress)
 
     def _loaded(self, file: Path) -> Any:
         try:

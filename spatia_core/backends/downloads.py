@@ -37,6 +37,24 @@ def cache_folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "spatia-studio"
 
 
+def found(
+    source: WeightFile, folder: Path, allowed: bool, what: str, instead: str, progress: Progress = silent
+) -> Path:
+    """The file in `folder`, fetched if that is allowed; errors say `what` the weights are for and what works `instead`.
+
+    Raises BackendUnavailable.
+    """
+    if not allowed and not (folder / source.name).is_file():
+        raise BackendUnavailable(
+            f"The {what} weights {source.name} are not in {folder} and downloading is off. Put the file there or allow "
+            f"the download. {instead}"
+        )
+    try:
+        return fetch(source, folder, progress)
+    except BackendUnavailable as e:
+        raise BackendUnavailable(f"{e} {instead}") from e
+
+
 def fetch(source: WeightFile, folder: Path, progress: Progress = silent, timeout: float = 30.0) -> Path:
     """The path of the file in `folder`, downloaded if it is not there; what is in place is always whole and checked.
 

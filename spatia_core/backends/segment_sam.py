@@ -83,6 +83,7 @@ MODELS: Mapping[str, SamModel] = {
 """What was published: 375 MB, 1.2 GB and 2.6 GB of weights; MobileSAM's are 41 MB. All are Apache-2.0."""
 _WIDTHS = {768: "vit_b", 1024: "vit_l", 1280: "vit_h"}
 """Models by the width of their encoder."""
+_INSTEAD = "The segmenter 'hybrid' works here without a download."
 _MASK_LOGIT = 6.0
 """How sure SAM is told to be of an earlier mask."""
 
@@ -190,15 +191,7 @@ class SamSegmenter:
         if self._checkpoint is not None:
             return self._checkpoint
         source = self._models[self._model_type or self.usual].weights
-        if not self._download and not (self._folder / source.name).is_file():
-            raise BackendUnavailable(
-                f"The SAM weights {source.name} are not in {self._folder} and downloading is off. Put the file there, "
-                "allow the download, or use the segmenter 'hybrid', which needs no file."
-            )
-        try:
-            return downloads.fetch(source, self._folder, progress)
-        except BackendUnavailable as e:
-            raise BackendUnavailable(f"{e} Until then the segmenter 'hybrid' works without a download.") from e
+        return downloads.found(source, self._folder, self._download, "SAM", _INSTEAD, progress)
 
 
 class MobileSamSegmenter(SamSegmenter):
