@@ -32,8 +32,10 @@ _POSSIBLE = 0.2
 """Probability from which a pixel belongs to the widest candidate of a first click."""
 _ALIKE = 0.95
 """Overlap from which two candidates are one to the eye."""
-_STABLE = 0.8
+_STABLE = 0.5
 """Overlap from which two cuts in a box, one started from the box and one from the networks, are the same answer."""
+_SPANNED = 0.9
+"""Share of the box's width and of its height that a cut spans; one that spans less has lost a part of the thing."""
 _KEPT = 0.5
 """Overlap with the cut by colour below which the networks, started from it, are taken to have left it: a bad start."""
 
@@ -106,8 +108,9 @@ class HybridSegmenter:
         """Candidates for one click or one box.
 
         Click: by the networks started from a cut by colour, or without it where they do not keep to it; then the other
-        of the two, or all that the networks hold possible; that cut. Box: by the networks, or by the colours inside and
-        outside of their mask where a cut from the box alone ends there too; then the other of the two; by colour alone.
+        of the two, or all that the networks hold possible; that cut. Box: by the networks, or by the colours within and
+        outside their mask where that cut spans the box and a cut from the box alone ends alike; then the other of the
+        two; by colour alone.
         """
         h, w = e.image.shape[:2]
         sh, sw = e.small.shape
@@ -133,7 +136,7 @@ class HybridSegmenter:
         from_box = _resized(colour_cut.in_the_box(image, share), w, h)
         from_network = _resized(colour_cut.in_the_box(image, share, probability), w, h) & inside
         masks = [by_network, from_network, by_colour]
-        if _overlap(from_box, from_network) > _STABLE:
+        if _overlap(from_box, from_network) > _STABLE and _spanned(from_network, inside) > _SPANNED:
             masks[:2] = from_network, by_network
         return [m for m in masks if m.any()] or [inside]
 
@@ -165,6 +168,16 @@ def _network(name: str, widths: layers.Widths) -> ClickNetwork:
 
 def _believed(mask: Mask) -> Map:
     return np.where(mask, _BELIEF, 1 - _BELIEF).astype(np.float32)
+
+
+def _spanned(mask: Mask, box: Mask) -> float:
+    """The smaller of the shares of the box's width and height from the mask's first pixel to its last."""
+    if not mask.any():
+        return 0.0
+    return min(
+        float((np.ptp(np.flatnonzero(mask.any(axis))) + 1) / (np.ptp(np.flatnonzero(box.any(axis))) + 1))
+        for axis in (0, 1)
+    )
 
 
 def _share(box: Box, inside: Mask) -> Box:

@@ -28,7 +28,7 @@ class Clicked:
         self.box: Box | None = None
         self.previous: Map | None = None
         self._dice = dice
-        if dice.chance(0.22):
+        if dice.chance(0.27):
             self.box = _loose_box(dice, self.truth)
         else:
             self.positive.append(_first_click(dice, self.truth))

@@ -9,7 +9,7 @@ from spatia_core.backends.clicks.cues import Clicks, Map
 
 _FREE = 1.5
 """Within this many click distances a change needs no more than even odds."""
-_FALL = 1.0
+_FALL = 0.75
 """Log odds that a change needs more for every further click distance."""
 _TOUCH = 0.03
 """Share of the picture's longer side within which a change counts as being at the click."""
