@@ -72,10 +72,12 @@ def in_every_view(
     """
     search = _Search(memory, camera, mask)
     follow = getattr(segmenter, "follow", None)
-    following: Following | None = follow and follow(search.own.seen.rgb, mask)
+    following: Following | None = None
     asked = 0
     for view in search.views():
         progress(asked / MOST_VIEWS, "Looking for it in other views")
+        if follow is not None and not asked:
+            following = follow(search.own.seen.rgb, mask)
         asked += 1
         answer = _answer(segmenter, following, view, search)
         if answer is not None:
