@@ -32,6 +32,17 @@ function mountTimeline(element, props, trigger, watch) {
     trigger("edit", what);
   }
 
+  // What a person is typing stays when a new value comes.
+  const typing = new Set();
+  for (const field of [".tl-speed", ".tl-at", ".tl-mm"]) {
+    $(field).addEventListener("input", () => typing.add(field));
+    for (const end of ["change", "blur"]) $(field).addEventListener(end, () => typing.delete(field));
+  }
+
+  function show(field, value) {
+    if (!typing.has(field)) $(field).value = value;
+  }
+
   // --- what is shown -------------------------------------------------------------------------------------------
   function update() {
     const fresh = props.value;
@@ -39,13 +50,15 @@ function mountTimeline(element, props, trigger, watch) {
     v = fresh && fresh.frames ? fresh : null;
     element.classList.toggle("empty", !v);
     if (!v) return;
+    const before = chosen;
     if (Number.isInteger(v.chosen)) chosen = v.chosen;
     chosen = Math.min(chosen, v.keys.length - 1);
+    if (chosen !== before) typing.clear(); // it was meant for another key
     element.classList.toggle("stale", v.stale);
     head.max = v.frames - 1;
     head.value = Math.min(now(), v.frames - 1);
     $(".tl-loop").checked = v.loop;
-    $(".tl-speed").value = v.speed;
+    show(".tl-speed", v.speed);
     for (const s of [".tl-loop", ".tl-speed"]) $(s).disabled = !v.keys.length;
     $(".tl-make").hidden = v.keys.length > 0;
     $(".tl-drop").hidden = !v.keys.length;
@@ -176,8 +189,8 @@ function mountTimeline(element, props, trigger, watch) {
     key.hidden = !k;
     if (!k) return;
     $(".tl-number").textContent = `Key ${chosen + 1} of ${v.keys.length}`;
-    $(".tl-at").value = (k.at / v.fps).toFixed(2);
-    $(".tl-mm").value = k.mm.toFixed(0);
+    show(".tl-at", (k.at / v.fps).toFixed(2));
+    show(".tl-mm", k.mm.toFixed(0));
     $(".tl-ease").value = k.easing;
   }
 

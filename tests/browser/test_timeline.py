@@ -169,8 +169,9 @@ def test_undo_takes_key_after_key_back_and_a_move_from_the_list_replaces_them(li
     studio.expect("goes back to the first")
     studio.press("undo", "Undone: Loop the camera")
     studio.until("!document.querySelector('#timeline .tl-loop').checked")
-    line.drawn()  # what is typed before would be lost when the new preview comes
     line.page.locator("#timeline .tl-speed").fill("0.5")
+    line.drawn()
+    assert line.page.input_value("#timeline .tl-speed") == "0.5", "typed before the new preview came"
     line.page.keyboard.press("Tab")
     studio.until("Number(document.querySelector('#frames input[type=number]').value) === 25")
     line.press("drop", "Press Regenerate")
