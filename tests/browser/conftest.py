@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -68,12 +71,34 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("app") / "app.log"
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Server:
+    """The app of all tests."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+
+    @contextmanager
+    def asleep(self) -> Iterator[None]:
+        """Whatever it was doing stands still and goes on afterwards; what is asked meanwhile waits."""
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
+
+
 @pytest.fixture(scope="session")
-def address(log: Path) -> Iterator[str]:
+def server(log: Path) -> Iterator[Server]:
     process, address = serve(log)
-    yield address
+    yield Server(process, address)
     process.terminate()
     process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def address(server: Server) -> str:
+    return server.address
 
 
 @pytest.fixture(scope="session")
