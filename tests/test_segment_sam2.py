@@ -158,7 +158,7 @@ def test_a_thing_is_followed_from_picture_to_picture(tmp_path, photo):
     again = backend.follow(photo, mask)
     np.testing.assert_array_equal(found, [again(p) for p in later])
     other = backend.follow(photo, ~mask)
-    model = backend._following_model(backend._with_memory)
+    model = backend._following_model()
     assert model.vision_encoder is backend._model.vision_encoder
 
     frames = torch.cat([backend._square(p) for p in (photo, *later)])

@@ -29,6 +29,8 @@ class HubModel(ABC):
     download: bool = True
     accept_non_commercial: bool = False
     _model: Any = field(init=False, default=None)
+    _folder: Path = field(init=False, default=Path())
+    """Where the weights lie, once the model is loaded."""
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def prepare(self, progress: Progress = silent) -> None:
@@ -37,6 +39,7 @@ class HubModel(ABC):
             if self._model is None:
                 access = hub.Access(self.download, self.accept_non_commercial)
                 folder = hub.model_folder(self.weights, self.source, access, progress)
+                self._folder = folder
                 self._model = self._loaded(folder, self.device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     @abstractmethod

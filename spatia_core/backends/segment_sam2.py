@@ -25,6 +25,8 @@ from spatia_core.errors import BackendUnavailable, InvalidInput
 
 SOURCE = hub.Source("facebook/sam2.1-hiera-tiny", 0.16, "The segmenter 'hybrid' works here without a download.")
 _MEAN, _STD = (torch.tensor(v).view(3, 1, 1) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+_FOLLOWS = "sam2_video"
+"""The kind of model that is published: one of pictures and of what was seen before."""
 _MASK_LOGIT = 10.0
 """How sure an earlier mask is taken to be; the published code clamps its own logits to about this."""
 
@@ -48,16 +50,12 @@ class Sam2Segmenter(HubModel):
 
     name: ClassVar[str] = "sam2"
     source: ClassVar[hub.Source] = SOURCE
-    _with_memory: Path | None = field(init=False, default=None)
-    """Where the weights of the video model lie; None = these are of the picture model."""
     _follower: Any = field(init=False, default=None)
     _follower_lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def _loaded(self, folder: Path, device: str) -> Any:
-        kind = read_json(folder / "config.json").get("model_type")
-        if kind == "sam2_video":  # as published
-            self._with_memory = folder
-        elif kind != "sam2":
+        kind = _kind(folder)
+        if kind not in ("sam2", _FOLLOWS):
             raise BackendUnavailable(
                 f"{folder} holds a model of type {kind!r}; this backend runs 'sam2'. {SOURCE.instead}"
             )
@@ -116,9 +114,9 @@ class Sam2Segmenter(HubModel):
         if mask.shape != image.shape[:2]:
             raise InvalidInput(f"The mask has shape {mask.shape}, the picture {image.shape[:2]}.")
         self.prepare()
-        if self._with_memory is None:
+        if _kind(self._folder) != _FOLLOWS:
             return None
-        model, thing = self._following_model(self._with_memory), 0
+        model, thing = self._following_model(), 0
         seen = Sam2VideoInferenceSession(inference_device=model.device, dtype=model.dtype)
         whole = torch.from_numpy(mask.astype(np.float32))[None, None]
         square = functional.interpolate(whole, (self._side, self._side), mode="bilinear", antialias=True)
@@ -133,12 +131,14 @@ class Sam2Segmenter(HubModel):
 
         return found
 
-    def _following_model(self, folder: Path) -> Any:
+    def _following_model(self) -> Any:
         """The video model; it shares the encoder of pictures with the picture model."""
         with self._follower_lock:
             if self._follower is None:
-                with reading(folder, "SAM 2", SOURCE):
-                    model: Any = Sam2VideoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+                with reading(self._folder, "SAM 2", SOURCE):
+                    model: Any = Sam2VideoModel.from_pretrained(
+                        self._folder, local_files_only=True, use_safetensors=True
+                    )
                 model.vision_encoder = self._model.vision_encoder
                 self._follower = model.eval().requires_grad_(False).to(self._model.device)
             return self._follower
@@ -161,3 +161,8 @@ class Sam2Segmenter(HubModel):
         side = self._side // 4
         small = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
         return (2 * small - 1) * np.float32(_MASK_LOGIT)
+
+
+def _kind(folder: Path) -> object:
+    """What the folder says its model is."""
+    return read_json(folder / "config.json").get("model_type")
