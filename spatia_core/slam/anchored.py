@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import cv2
 import numpy as np
@@ -9,8 +10,8 @@ import numpy as np
 from spatia_core import se3
 from spatia_core.arrays import Pose
 from spatia_core.slam.align import LEAST_PHOTO, pair_system
-from spatia_core.slam.features import MIN_INLIERS, match, place
-from spatia_core.slam.frontends import ENOUGH, LEAST_TEXTURE, FrontEndName
+from spatia_core.slam.features import MIN_INLIERS
+from spatia_core.slam.frontends import ENOUGH, LEAST_TEXTURE, FrontEndName, by_landmarks
 from spatia_core.slam.keyframes import MapKeyframe
 from spatia_core.slam.views import LEVELS, Level, View
 
@@ -59,11 +60,12 @@ def place_by_pictures(
 ) -> Anchored | None:
     """Where `view` was taken; None when nothing agrees. `guess` is where it is expected, `anchors` best first."""
     candidates = []
-    if frontend == "feature" and (found := _by_features(view, anchors)) is not None:
+    matched = partial(by_landmarks, view, anchors, 2 * ENOUGH)
+    if frontend == "feature" and (found := matched()) is not None:
         candidates.append(refine_by_intensity(view, found[0], anchors, 1, found[1]))
     # asked for in any case: repeated patterns match in the wrong place
     candidates.append(refine_by_intensity(view, guess, anchors, LEVELS - 1))
-    if frontend == "direct" and not candidates[0].believable and (found := _by_features(view, anchors)) is not None:
+    if frontend == "direct" and not candidates[0].believable and (found := matched()) is not None:
         candidates.append(refine_by_intensity(view, found[0], anchors, 1, found[1]))
     best = max(candidates, key=lambda c: c.like)
     return best if best.believable else None
@@ -122,23 +124,6 @@ def likeness(view: View, w2c: Pose, anchors: Sequence[MapKeyframe], level: int =
     if len(a) < 30 or a.std() < 1 or b.std() < 1:
         return 0.0, len(a)
     return float(np.corrcoef(a, b)[0, 1]), len(a)
-
-
-def _by_features(view: View, anchors: Sequence[MapKeyframe]) -> tuple[Pose, int] | None:
-    xyz: list[np.ndarray] = []
-    xy: list[np.ndarray] = []
-    for anchor in anchors:
-        if sum(map(len, xy)) >= 2 * ENOUGH:
-            break
-        pairs = match(anchor.view.features, view.features)
-        xyz.append(se3.transform(anchor.c2w, anchor.view.features.xyz[pairs[:, 0]].astype(np.float64)))
-        xy.append(view.features.xy[pairs[:, 1]])
-    if not xyz:
-        return None
-    found = place(np.concatenate(xyz), np.concatenate(xy), view.K)
-    if found is None or len(found[1]) < MIN_INLIERS:
-        return None
-    return se3.inverse(found[0]), len(found[1])
 
 
 def _share_inside(anchor: MapKeyframe, c2w: Pose, view: View) -> float:

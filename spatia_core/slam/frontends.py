@@ -79,7 +79,7 @@ class FeatureFrontEnd:
 
     def place(self, view: View, guess: Pose, targets: Sequence[MapKeyframe]) -> Placement | None:
         """Starts from matches; where there are too few the expected pose stands in."""
-        found = by_landmarks(view, targets)
+        found = by_landmarks(view, targets[:2])
         if found is None and view.known < LEAST_DEPTH:
             return None
         inliers = 0 if found is None else found[1]
@@ -119,12 +119,15 @@ def _far(start: Pose, guess: Pose, target: MapKeyframe) -> bool:
     return bool(turn > FAR_TURN or np.linalg.norm(apart[:3, 3]) > FAR_STEP * depth_of(target.view))
 
 
-def by_landmarks(view: View, targets: Sequence[MapKeyframe]) -> tuple[Pose, int] | None:
-    """c2w from matches to what the keyframes saw where, and the number that agree; None when too few do."""
+def by_landmarks(view: View, targets: Sequence[MapKeyframe], enough: int = ENOUGH) -> tuple[Pose, int] | None:
+    """c2w from matches to what the keyframes saw where, and the number that agree; None when too few do.
+
+    Keyframes are asked in turn until there are `enough` matches.
+    """
     xyz: list[np.ndarray] = []
     xy: list[np.ndarray] = []
-    for target in targets[:2]:
-        if sum(map(len, xy)) >= ENOUGH:
+    for target in targets:
+        if sum(map(len, xy)) >= enough:
             break
         pairs = match(target.view.features, view.features)
         xyz.append(se3.transform(target.c2w, target.view.features.xyz[pairs[:, 0]].astype(np.float64)))
