@@ -36,8 +36,6 @@ _STABLE = 0.5
 """Overlap from which two cuts in a box, one started from the box and one from the networks, are the same answer."""
 _SPANNED = 0.9
 """Share of the box's width and of its height that a cut spans; one that spans less has lost a part of the thing."""
-_KEPT = 0.5
-"""Overlap with the cut by colour below which the networks, started from it, are taken to have left it: a bad start."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -107,26 +105,21 @@ class HybridSegmenter:
     def _first(self, e: ClickEmbedding, pointed: Pointed) -> list[Mask]:
         """Candidates for one click or one box.
 
-        Click: by the networks started from a cut by colour, or without it where they do not keep to it; then the other
-        of the two, or all that the networks hold possible; that cut. Box: by the networks, or by the colours within and
-        outside their mask where that cut spans the box and a cut from the box alone ends alike; then the other of the
-        two; by colour alone.
+        Click: by the networks started half way between what they say with and without a cut by colour; all that they
+        hold possible; that cut. Box: by the networks, or by the colours within and outside their mask where that cut
+        spans the box and a cut from the box alone ends alike; then the other of the two; by colour alone.
         """
         h, w = e.image.shape[:2]
         sh, sw = e.small.shape
         small = pointed.scaled(sw / w, sh / h)
         by_colour = _resized(colour_cut.first_cut(e.small, small.positive, small.negative, small.box), w, h)
         started = self._probability(e, pointed, _believed(by_colour))
+        alone = self._probability(e, pointed, None)
         if pointed.box is not None:
-            alone = self._probability(e, pointed, None)
             again = self._probability(e, pointed, started)
             return self._boxed(e, pointed.box, (started + alone + again) / 3, by_colour)
-        cut = self._cut(e, started, pointed)
-        if _overlap(cut, by_colour) < _KEPT:
-            return [self._cut(e, self._probability(e, pointed, None), pointed), cut, by_colour]
-        whole = (0, 0, w, h)
-        alone = passes.glance(self._loaded(), e.views(whole), whole, pointed, None)
-        return [cut, alone > _POSSIBLE, by_colour]
+        agreed = self._probability(e, pointed, (started + alone) / 2)
+        return [self._cut(e, agreed, pointed), alone > _POSSIBLE, by_colour]
 
     def _boxed(self, e: ClickEmbedding, box: Box, probability: Map, by_colour: Mask) -> list[Mask]:
         inside = box_mask(probability.shape, box)
