@@ -23,8 +23,7 @@ from training.depth.examples import Props, Studio
 from training.students import Student
 
 CPU = torch.device("cpu")
-SMALL = (16, 16, 16, 16, 16)
-"""Multiples of 16, see `plain_convolutions`."""
+SMALL = (8, 8, 8, 8, 8)
 
 
 @pytest.fixture(autouse=True)

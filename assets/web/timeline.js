@@ -53,7 +53,7 @@ function mountTimeline(element, props, trigger, watch) {
     const before = chosen;
     if (Number.isInteger(v.chosen)) chosen = v.chosen;
     chosen = Math.min(chosen, v.keys.length - 1);
-    if (chosen !== before) typing.clear(); // it was meant for another key
+    if (chosen !== before) for (const field of [".tl-at", ".tl-mm"]) typing.delete(field); // meant for another key
     element.classList.toggle("stale", v.stale);
     head.max = v.frames - 1;
     head.value = Math.min(now(), v.frames - 1);

@@ -65,17 +65,17 @@ def view(image: Image, window: Window) -> CuePicture:
 
 def probabilities(networks: Networks, views: Views, whole: Window, pointed: Pointed, previous: Map | None) -> Map:
     """How likely each pixel belongs to the thing; `whole` is the window of the full picture."""
-    found = glance(networks, views(whole), whole, pointed, previous)
+    found = _glance(networks, views(whole), whole, pointed, previous)
     window = _around(found > 0.5, pointed)
     if window is None:
         return found
     x0, y0, x1, y1 = window
     out = np.zeros_like(found)
-    out[y0:y1, x0:x1] = glance(networks, views(window), window, pointed, found)
+    out[y0:y1, x0:x1] = _glance(networks, views(window), window, pointed, found)
     return out
 
 
-def glance(
+def _glance(
     networks: Networks, picture: CuePicture, window: Window, pointed: Pointed, previous: Map | None
 ) -> Float32[np.ndarray, "window_h window_w"]:
     """The same in a window with one look: what one network says, averaged with the other's of the mirror image."""
